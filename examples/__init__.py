@@ -1,0 +1,1 @@
+"""Small whole programs that show wsgitornado at work; each of them is tested."""

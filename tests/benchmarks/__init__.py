@@ -1,0 +1,1 @@
+"""Speed beside bare WSGI and other frameworks: in process, and behind waitress."""

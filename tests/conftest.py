@@ -1,0 +1,58 @@
+"""Guards around every test: no log line that was not announced, no thread left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from wsgitornado import parking
+
+
+class _Unannounced(logging.Handler):
+    """Collects the records that no ``ExpectLog`` has taken."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # The access log says only what the answer, which the test looks at, says too.
+        if record.name != "wsgitornado.access":
+            self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def every_log_line_is_announced() -> Iterator[None]:
+    handler = _Unannounced()
+    logger = logging.getLogger("wsgitornado")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    lines = [f"{r.name}: {r.getMessage()}" for r in handler.records]
+    assert not lines, "log lines that no ExpectLog announced"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    parking.background_loop()
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and not t.daemon]
+    for thread in left:
+        thread.join(5)
+    assert not [t.name for t in left if t.is_alive()], "threads left behind"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything can be had, a test skipped for want of something has failed."""
+    report = yield
+    if os.environ.get("WSGITORNADO_NO_SKIPS") and report.skipped:
+        report.outcome = "failed"
+    return report

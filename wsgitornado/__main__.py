@@ -1,0 +1,176 @@
+"""The command line: ``python -m wsgitornado serve module:app``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import waitress.server
+
+from wsgitornado import version
+from wsgitornado._types import WSGIApplication
+from wsgitornado.httpserver import make_development_server
+
+__all__ = ["main"]
+
+
+class _UsageError(Exception):
+    """What the user typed does not lead to a running server."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    :param arguments: those after the name of the program; by default ``sys.argv``'s.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _serve(options)
+    except _UsageError as error:
+        print(f"wsgitornado: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wsgitornado", description="Serve programs written for tornado.web."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve a WSGI application over HTTP",
+        description="Serve a WSGI application, such as a wsgitornado Application.",
+    )
+    serve.add_argument(
+        "application",
+        metavar="MODULE:NAME",
+        help="the module to import and the application in it: guestbook:app",
+    )
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (%(default)s)"
+    )
+    serve.add_argument(
+        "--port",
+        type=_port,
+        default=8888,
+        help="the port to listen on, 0 for any that is free (%(default)s)",
+    )
+    serve.add_argument(
+        "--threads",
+        type=_threads,
+        default=4,
+        help="how many requests run at once, with waitress (%(default)s)",
+    )
+    serve.add_argument(
+        "--server",
+        choices=sorted(_SERVERS),
+        default="waitress",
+        help="waitress for production, wsgiref for development (%(default)s)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535: {text}")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"there must be a thread at least: {text}")
+    return int(text)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    application = _load(options.application)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    )
+    try:
+        run = _SERVERS[options.server](application, options)
+    except OSError as error:
+        raise _UsageError(
+            f"cannot listen on {options.host} port {options.port}: {error.strerror}"
+        ) from error
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        run()
+    except (KeyboardInterrupt, SystemExit):
+        pass
+    return 0
+
+
+def _exit(number: int, frame: Any) -> None:
+    """SIGTERM ends the server as Ctrl-C does: what has begun is finished first."""
+    raise SystemExit(0)
+
+
+def _load(spec: str) -> WSGIApplication:
+    """The application that ``module:name`` stands for."""
+    module_name, _, name = spec.partition(":")
+    if not module_name or not name:
+        raise _UsageError(f"expected MODULE:NAME, as in guestbook:app, got {spec!r}")
+    # As python -m does: what is in the current directory can be imported.
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # One that the program itself fails to import is its own error, shown whole.
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise _UsageError(f"there is no module {error.name!r} here") from error
+    application = getattr(module, name, None)
+    if application is None:
+        raise _UsageError(f"the module {module_name!r} has no {name!r}")
+    if not callable(application):
+        raise _UsageError(f"{spec} is no WSGI application: {application!r}")
+    found: WSGIApplication = application
+    return found
+
+
+def _announce(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    print(f"listening on http://{shown}:{port}", file=sys.stderr, flush=True)
+
+
+def _waitress(
+    application: WSGIApplication, options: argparse.Namespace
+) -> Callable[[], None]:
+    server = waitress.server.create_server(
+        application, host=options.host, port=options.port, threads=options.threads
+    )
+    for host, port in _effective_addresses(server):
+        _announce(host, port)
+    run: Callable[[], None] = server.run
+    return run
+
+
+def _effective_addresses(server: Any) -> list[tuple[str, int]]:
+    """Where waitress listens: a name such as localhost may stand for two addresses."""
+    if hasattr(server, "effective_listen"):
+        return [(host, int(port)) for host, port in server.effective_listen]
+    return [(server.effective_host, int(server.effective_port))]
+
+
+def _wsgiref(
+    application: WSGIApplication, options: argparse.Namespace
+) -> Callable[[], None]:
+    server = make_development_server(application, options.host, options.port)
+    _announce(options.host, server.server_port)
+    return server.serve_forever
+
+
+_SERVERS = {"waitress": _waitress, "wsgiref": _wsgiref}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

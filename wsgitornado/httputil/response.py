@@ -1,0 +1,137 @@
+"""What a handler answers with: small WSGI applications that start it and return it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from wsgitornado._types import Body, HeaderList, StartResponse, WSGIEnvironment
+from wsgitornado.httputil.errors import HTTPOutputError
+from wsgitornado.httputil.headers import http_date
+
+__all__ = [
+    "BrokenResponse",
+    "CollectedOutput",
+    "Response",
+    "WrittenResponse",
+    "complete_headers",
+]
+
+#: What an asynchronous handler may flush before the server takes the first byte:
+#: beyond it the handler is told, rather than the memory of the process used up.
+MAX_COLLECTED: Final = 16 * 1024 * 1024
+
+#: Marks the servers that send no Date of their own, as RFC 9110 section 6.6.1 asks:
+#: uWSGI. waitress, gunicorn, gevent, mod_wsgi and wsgiref all do.
+_SENDS_NO_DATE: Final = "uwsgi.version"
+
+
+def complete_headers(environ: WSGIEnvironment, headers: HeaderList) -> HeaderList:
+    """Add the Date that the server would leave out."""
+    if _SENDS_NO_DATE in environ and not any(name == "Date" for name, _ in headers):
+        return [*headers, ("Date", http_date(time.time()))]
+    return headers
+
+
+class Response:
+    """A complete response: the headers are known and the body is in memory.
+
+    :param body: what the server gets: a list, so that it knows the end at once.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: str, headers: HeaderList, body: list[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> list[bytes]:
+        headers = self.headers
+        if _SENDS_NO_DATE in environ:
+            headers = complete_headers(environ, headers)
+        start_response(self.status, headers)
+        return self.body
+
+
+class WrittenResponse:
+    """The end of a response that ``flush()`` has sent through the server's ``write``.
+
+    :param on_close: called once, when the server is through with the request.
+    """
+
+    __slots__ = ("_on_close",)
+
+    def __init__(self, on_close: Callable[[], None]) -> None:
+        self._on_close: Callable[[], None] | None = on_close
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        """Called by the server at the end of the request (PEP 3333)."""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
+
+
+class BrokenResponse(WrittenResponse):
+    """The end of a response that failed after its beginning had been sent.
+
+    Iterating raises, so that the server cuts the connection and the client does not
+    take the fragment for the whole.
+
+    :param error: an error of the server's own (its client left) is raised again as it
+        is, since the server knows it; for anything else it is named as the cause.
+    """
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException, on_close: Callable[[], None]) -> None:
+        super().__init__(on_close)
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        if isinstance(self._error, OSError):
+            raise self._error
+        raise HTTPOutputError(
+            "the response broke off after its beginning had been sent: "
+            f"{type(self._error).__name__}"
+        ) from None
+
+
+class CollectedOutput:
+    """A ``start_response`` that keeps what is sent, for a server that comes later.
+
+    An asynchronous handler runs on the loop's thread, where the server's own ``write``
+    must not be called.
+    """
+
+    __slots__ = ("chunks", "headers", "size", "status")
+
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: HeaderList = []
+        self.chunks: list[bytes] = []
+        self.size = 0
+
+    def __call__(
+        self, status: str, headers: HeaderList, exc_info: object = None
+    ) -> Callable[[bytes], None]:
+        self.status = status
+        self.headers = headers
+        return self.write
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self.size > MAX_COLLECTED:
+            raise HTTPOutputError(
+                f"an asynchronous handler flushed more than {MAX_COLLECTED} bytes"
+            )
+        self.chunks.append(chunk)

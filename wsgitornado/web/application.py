@@ -1,0 +1,240 @@
+"""Application: the WSGI callable, its rules and its settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from wsgitornado import parking
+from wsgitornado._types import Body, Settings, StartResponse, WSGIEnvironment
+from wsgitornado.concurrent import DONE
+from wsgitornado.httputil.body import BodyLimits
+from wsgitornado.httputil.request import HTTPServerRequest
+from wsgitornado.log import access_log
+from wsgitornado.routing import (
+    AnyMatches,
+    DefaultHostMatches,
+    HostMatches,
+    ReversibleRouter,
+    ReversibleRuleRouter,
+    RouteMatch,
+    Router,
+    Rule,
+    RuleList,
+)
+from wsgitornado.web.embed import FallbackHandler
+from wsgitornado.web.handler import RequestHandler
+from wsgitornado.web.simple import ErrorHandler
+
+__all__ = ["Application"]
+
+#: What ``debug=True`` stands for, unless a setting says otherwise.
+_DEBUG_SETTINGS = {
+    "autoreload": True,
+    "compiled_template_cache": False,
+    "static_hash_cache": False,
+    "serve_traceback": True,
+}
+
+
+class Application(ReversibleRouter):
+    """A WSGI application made of rules and handlers.
+
+    Serve it with any WSGI server; call it in tests. Its rules are asked in order, and
+    the first that matches the path makes the handler.
+
+    :param handlers: URLSpecs, rules, or tuples of two to four: the pattern, the
+        handler class (or its dotted name, a list of rules, a router, another WSGI
+        application), keyword arguments for ``initialize``, a name for ``reverse_url``.
+    :param default_host: the host whose rules of :meth:`add_handlers` answer requests
+        that no rule took.
+    :param transforms: accepted for Tornado's sake.
+    :param wsgi: accepted for old programs' sake; it always is.
+    :param settings: see the table of settings; those that mean nothing to us are the
+        program's own.
+    """
+
+    __module__ = "wsgitornado.web"
+
+    def __init__(
+        self,
+        handlers: RuleList | None = None,
+        default_host: str | None = None,
+        transforms: Sequence[Any] | None = None,
+        wsgi: bool = False,
+        **settings: Any,
+    ) -> None:
+        self.settings: Settings = settings
+        self.default_host = default_host or None
+        self.transforms = list(transforms or ())
+        if settings.get("debug"):
+            for name, value in _DEBUG_SETTINGS.items():
+                settings.setdefault(name, value)
+        self.body_limits = BodyLimits.from_settings(settings)
+        self.wildcard_router = _HandlerRouter(handlers)
+        self._wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
+        self.default_router = _HandlerRouter([self._wildcard_rule])
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        """Answer one request, as PEP 3333 says."""
+        request = HTTPServerRequest(environ)
+        try:
+            match = self.find_handler(request)
+            handler: RequestHandler = match.target(self, request, **match.target_kwargs)
+        except Exception as error:
+            handler = self._handler_of_last_resort(request)
+            handler._start_response = start_response
+            handler._handle_request_exception(error)
+        else:
+            handler._start_response = start_response
+            done = handler._execute((), *match.path_args, **match.path_kwargs)
+            if done is not DONE:
+                parking.wait(done)
+        if handler._response is None:
+            handler._handle_request_exception(_unfinished(handler))
+        assert handler._response is not None
+        return handler._response(environ, start_response)
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> RouteMatch:
+        """The handler class for a request, with what it is to be called with.
+
+        Never None: what no rule takes is for ``default_handler_class``, or a 404.
+        """
+        rules = self.default_router._rules
+        if len(rules) == 1 and rules[0] is self._wildcard_rule:
+            # Without rules for hosts, one router less to ask.
+            match = self.wildcard_router.find_handler(request)
+        else:
+            match = self.default_router.find_handler(request)
+        return self._default_match() if match is None else match
+
+    def get_handler_delegate(self, *args: Any, **kwargs: Any) -> Any:
+        """Tornado's way to call a handler from a router of one's own.
+
+        :raises NotImplementedError: always; a router here returns a ``RouteMatch``.
+        """
+        raise NotImplementedError(
+            "there are no message delegates on WSGI: have your router's find_handler() "
+            "return RouteMatch(handler_class, kwargs, path_args, path_kwargs)"
+        )
+
+    def add_handlers(self, host_pattern: str, host_handlers: RuleList) -> None:
+        r"""Add rules for the hosts that match: ``(r"www\.example\.com", [...])``.
+
+        They are asked before the rules without a host, in the order of these calls;
+        if none of them matches the path, the search goes on.
+        """
+        host_handlers = list(host_handlers)
+        host_matches = HostMatches(host_pattern)
+        rule = Rule(host_matches, _HandlerRouter(host_handlers))
+        self.default_router.rules.insert(-1, rule)
+        if self.default_host is not None:
+            matches = DefaultHostMatches(self, host_matches.host_pattern)
+            self.wildcard_router.add_rules([(matches, host_handlers)])
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The path of the rule of this name, with its groups filled.
+
+        Arguments become text and are percent-encoded, except for slashes.
+
+        :raises KeyError: if no rule has the name.
+        :raises AssertionError: if there are not as many arguments as groups.
+        """
+        path = self.default_router.reverse_url(name, *args)
+        if path is None:
+            raise KeyError(f"{name} not found in named urls")
+        return path
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Write one line for a request that is over; override it for other lines.
+
+        The setting ``log_function`` is called with the handler in its place. By
+        default the access logger gets an info, from 400 on a warning, from 500 on an
+        error.
+        """
+        log_function = self.settings.get("log_function")
+        if log_function is not None:
+            log_function(handler)
+            return
+        status_code = handler.get_status()
+        if status_code < 400:
+            level = logging.INFO
+        elif status_code < 500:
+            level = logging.WARNING
+        else:
+            level = logging.ERROR
+        if access_log.isEnabledFor(level):
+            access_log.log(
+                level,
+                "%d %s %.2fms",
+                status_code,
+                handler._request_summary(),
+                1000 * handler.request.request_time(),
+            )
+
+    def _default_match(self) -> RouteMatch:
+        """What answers a request that no rule takes."""
+        handler_class = self.settings.get("default_handler_class")
+        if handler_class is None:
+            return _NOT_FOUND
+        return RouteMatch(handler_class, self.settings.get("default_handler_args", {}))
+
+    def _handler_of_last_resort(self, request: HTTPServerRequest) -> RequestHandler:
+        """A handler to answer for a mistake made before there was one."""
+        return RequestHandler(self, request)
+
+
+_NOT_FOUND = RouteMatch(ErrorHandler, {"status_code": 404})
+
+
+class _HandlerRouter(ReversibleRuleRouter):
+    """Rules whose targets are handlers, or become handlers."""
+
+    def nested_router(self, rules: RuleList) -> _HandlerRouter:
+        return _HandlerRouter(rules)
+
+    def target_is_plain(self, target: Any) -> bool:
+        return _is_handler_class(target) or (
+            isinstance(target, Router) and not isinstance(target, Application)
+        )
+
+    def get_target_match(
+        self, target: Any, request: HTTPServerRequest, **target_params: Any
+    ) -> RouteMatch | None:
+        if isinstance(target, Application):
+            return _match_within(target, request, target_params)
+        if _is_handler_class(target):
+            return RouteMatch(target, **target_params)
+        if callable(target) and not isinstance(target, Router):
+            return RouteMatch(FallbackHandler, {"fallback": target})
+        return super().get_target_match(target, request, **target_params)
+
+
+def _is_handler_class(target: Any) -> bool:
+    return isinstance(target, type) and issubclass(target, RequestHandler)
+
+
+def _match_within(
+    application: Application, request: HTTPServerRequest, params: dict[str, Any]
+) -> RouteMatch:
+    """The match of an application inside another one: its handlers belong to it."""
+    match = application.find_handler(request, **params)
+
+    def make_handler(
+        _: Application, request: HTTPServerRequest, **kwargs: Any
+    ) -> RequestHandler:
+        handler: RequestHandler = match.target(application, request, **kwargs)
+        return handler
+
+    return RouteMatch(
+        make_handler, match.target_kwargs, match.path_args, match.path_kwargs
+    )
+
+
+def _unfinished(handler: RequestHandler) -> RuntimeError:
+    name = f"{type(handler).__name__}.{handler.request.method.lower()}()"
+    return RuntimeError(
+        f"{name} returned without finish(), and nothing else will call it: "
+        "_auto_finish is False"
+    )

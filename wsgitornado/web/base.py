@@ -1,0 +1,98 @@
+"""The state that every handler has: its application, its request, and its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsgitornado._types import Settings, StartResponse, WSGIApplication
+from wsgitornado.httputil.request import HTTPServerRequest
+
+__all__ = ["HandlerBase"]
+
+
+class HandlerBase:
+    """What the chapters of RequestHandler share."""
+
+    #: The methods that may reach a verb method; any other is a 405. Extend it to add
+    #: one: ``SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS + ("PROPFIND",)``.
+    SUPPORTED_METHODS: tuple[str, ...] = (
+        "GET",
+        "HEAD",
+        "POST",
+        "DELETE",
+        "PATCH",
+        "PUT",
+        "OPTIONS",
+    )
+
+    #: The groups of the URL pattern, decoded; set before ``prepare`` is called.
+    path_args: list[Any]
+    path_kwargs: dict[str, Any]
+
+    # The state of the response. Class attributes are its beginning: an instance
+    # stores only what differs, which is cheaper than setting ten of them each time.
+    _auto_finish = True
+    _finished = False
+    _headers_written = False
+    _status_code = 200
+    _reason = "OK"
+    _is_over = False
+    _response: WSGIApplication | None = None
+    _start_response: StartResponse
+    _write_buffer: list[bytes]
+
+    #: The application that the handler belongs to. A program that subclasses it may
+    #: say so: ``application: MyApplication``.
+    application: Any
+
+    def __init__(
+        self, application: Any, request: HTTPServerRequest, **kwargs: Any
+    ) -> None:
+        self.application = application
+        self.request = request
+        self.clear()
+        self.initialize(**kwargs)
+
+    def initialize(self) -> None:
+        """Called for each request with the keyword arguments of the URL spec.
+
+        Override it to take them: ``def initialize(self, database)`` for a rule
+        ``(r"/", Handler, {"database": database})``. It may not be a coroutine.
+        """
+
+    def clear(self) -> None:
+        """Back to an empty response: status 200, default headers, nothing written.
+
+        Cookies that were set stay, as in Tornado.
+        """
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the application."""
+        settings: Settings = self.application.settings
+        return settings
+
+    def require_setting(self, name: str, feature: str = "this feature") -> None:
+        """Raise unless the application has this setting.
+
+        :param feature: what needs it, for the message.
+        """
+        if not self.application.settings.get(name):
+            raise RuntimeError(
+                f"You must define the '{name}' setting in your application "
+                f"to use {feature}"
+            )
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The URL path of the rule of this name, below the prefix we are mounted at.
+
+        See :meth:`Application.reverse_url`; here ``SCRIPT_NAME`` is put before it.
+        """
+        path: str = self.application.reverse_url(name, *args)
+        return self.request.script_path + path
+
+    def _request_summary(self) -> str:
+        """The request in a few words, for a line of the log."""
+        request = self.request
+        return f"{request.method} {request.uri} ({request.remote_ip})"

@@ -1,0 +1,186 @@
+"""RequestHandler: the verbs, and the course of one request through its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import Any
+
+from wsgitornado import parking
+from wsgitornado.concurrent import DONE
+from wsgitornado.httputil.body import has_body
+from wsgitornado.httputil.errors import HTTPInputError
+from wsgitornado.httputil.response import CollectedOutput
+from wsgitornado.httputil.urls import is_valid_host
+from wsgitornado.log import app_log, gen_log, one_line
+from wsgitornado.web.errors import Finish, HTTPError, StreamClosedError
+from wsgitornado.web.output import OutputChapter
+
+__all__ = ["RequestHandler"]
+
+
+class RequestHandler(OutputChapter):
+    """Answers one request; subclass it and define ``get``, ``post`` and so on.
+
+    One instance is made for each request, by the application, from the rule that
+    matches its path. A verb method gets the groups of the pattern, by name if they
+    are named, else by position.
+
+    On a threaded server instances run beside each other: each in a thread of its own.
+    """
+
+    __module__ = "wsgitornado.web"
+
+    # False in handlers that pass the body on without looking at it.
+    _reads_body = True
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def head(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def patch(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def options(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Called before the verb method, whichever it is; may be a coroutine.
+
+        Override it for what all methods need. If it finishes the response the verb
+        method does not run.
+        """
+        return None
+
+    def on_connection_close(self) -> None:
+        """Called when the client leaves before its answer is complete.
+
+        Noticed when output is sent to it; the handler is told by ``flush`` too.
+        """
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log an exception that ended the request; override it to log elsewhere.
+
+        An :exc:`HTTPError` with a message is a warning on the general logger, without
+        traceback; anything else an error with its traceback on the application's.
+        """
+        if isinstance(value, HTTPError):
+            message = value.get_message()
+            if message:
+                gen_log.warning(
+                    "%d %s: %s",
+                    value.status_code,
+                    self._request_summary(),
+                    one_line(message),
+                )
+        else:
+            app_log.error(
+                "Uncaught exception %s\n%r",
+                self._request_summary(),
+                self.request,
+                exc_info=(typ, value, tb),  # type: ignore[arg-type]  # as Tornado passes it
+            )
+
+    def _execute(
+        self, transforms: Any, *args: bytes | None, **kwargs: bytes | None
+    ) -> Awaitable[None]:
+        """Hop 5: method, body, ``prepare``, verb. Runs in the server's thread."""
+        try:
+            request = self.request
+            environ = request.environ
+            method = environ["REQUEST_METHOD"]
+            if method not in self.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            host = environ.get("HTTP_HOST")
+            if host and not is_valid_host(host):
+                raise HTTPError(400, "Invalid Host header: %r", host[:80])
+            self.path_args = []
+            self.path_kwargs = {}
+            if args or kwargs:
+                self._decode_path_arguments(args, kwargs)
+            if has_body(environ) and self._reads_body:
+                request.read_body(self.application.body_limits)
+            result: Any = self.prepare()
+            if result is not None:
+                self._wait_for(result, "prepare")
+            if not self._finished:
+                verb = getattr(self, method.lower())
+                result = verb(*self.path_args, **self.path_kwargs)
+                if result is not None:
+                    self._wait_for(result, method.lower())
+                if self._auto_finish and not self._finished:
+                    self.finish()
+        except Exception as error:
+            self._handle_request_exception(error)
+        return DONE
+
+    def _decode_path_arguments(
+        self, args: tuple[bytes | None, ...], kwargs: dict[str, bytes | None]
+    ) -> None:
+        """The groups as text; None where a group took no part in the match."""
+        self.path_args = [
+            None if group is None else self.decode_argument(group) for group in args
+        ]
+        self.path_kwargs = {
+            name: None if group is None else self.decode_argument(group, name=name)
+            for name, group in kwargs.items()
+        }
+
+    def _wait_for(self, result: Any, name: str) -> None:
+        """Run what a method returned to its end on the background loop."""
+        if not hasattr(result, "__await__"):
+            raise TypeError(
+                f"{name}() returned {type(result).__name__}: a handler's method "
+                "returns None or an awaitable; use write() to send something"
+            )
+        if result is not DONE:
+            if not self._headers_written:
+                self._start_response = CollectedOutput()
+            parking.wait(result)
+
+    def _handle_request_exception(self, error: Exception) -> None:
+        """Every exception of a request ends here, and is answered once."""
+        if isinstance(error, Finish):
+            if not self._finished:
+                self.finish(*error.args)
+            return
+        if isinstance(error, StreamClosedError):
+            # The client's right: no error of anybody's.
+            self._client_leaves(error)
+            return
+        if isinstance(error, HTTPInputError):
+            error = HTTPError(error.status_code, "%s", error)
+        exc_info = (type(error), error, error.__traceback__)
+        try:
+            self.log_exception(*exc_info)
+        except Exception:
+            app_log.error("Error in exception logger", exc_info=True)
+        if self._finished:
+            # The answer is complete; there is nothing to put in its place.
+            return
+        status_code = error.status_code if isinstance(error, HTTPError) else 500
+        self.send_error(status_code, exc_info=exc_info)
+
+    def _client_leaves(self, error: StreamClosedError) -> None:
+        try:
+            self.on_connection_close()
+        except Exception:
+            app_log.error("Uncaught exception in on_connection_close", exc_info=True)
+        if not self._finished:
+            self._break_off(error)

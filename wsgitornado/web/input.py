@@ -1,0 +1,126 @@
+"""What a handler reads: arguments of query and body, and headers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar, overload
+
+from wsgitornado.web.base import HandlerBase
+from wsgitornado.web.errors import HTTPError, MissingArgumentError
+
+__all__ = ["InputChapter"]
+
+_Default = TypeVar("_Default")
+
+
+class _Required:
+    """Stands for "no default": None is one."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+_REQUIRED: Final[Any] = _Required()
+
+# Tornado replaces these by a space: the control characters that are no white space.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f]")
+
+
+class InputChapter(HandlerBase):
+    """RequestHandler's chapter on input."""
+
+    @overload
+    def get_argument(self, name: str, *, strip: bool = True) -> str: ...
+    @overload
+    def get_argument(
+        self, name: str, default: _Default, strip: bool = True
+    ) -> str | _Default: ...
+    def get_argument(
+        self, name: str, default: Any = _REQUIRED, strip: bool = True
+    ) -> Any:
+        """The argument of this name, from the query or the body; the last one given.
+
+        :param default: returned where there is none; without a default its absence
+            raises :exc:`MissingArgumentError`, a 400. None is a default.
+        :param strip: without white space at both ends.
+        """
+        return self._get_argument(name, default, self.request.arguments, strip)
+
+    @overload
+    def get_query_argument(self, name: str, *, strip: bool = True) -> str: ...
+    @overload
+    def get_query_argument(
+        self, name: str, default: _Default, strip: bool = True
+    ) -> str | _Default: ...
+    def get_query_argument(
+        self, name: str, default: Any = _REQUIRED, strip: bool = True
+    ) -> Any:
+        """Like :meth:`get_argument`, from the query string alone."""
+        return self._get_argument(name, default, self.request.query_arguments, strip)
+
+    @overload
+    def get_body_argument(self, name: str, *, strip: bool = True) -> str: ...
+    @overload
+    def get_body_argument(
+        self, name: str, default: _Default, strip: bool = True
+    ) -> str | _Default: ...
+    def get_body_argument(
+        self, name: str, default: Any = _REQUIRED, strip: bool = True
+    ) -> Any:
+        """Like :meth:`get_argument`, from a form in the body alone (never JSON)."""
+        return self._get_argument(name, default, self.request.body_arguments, strip)
+
+    def get_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """All arguments of this name, those of the query first; maybe none."""
+        return self._get_arguments(name, self.request.arguments, strip)
+
+    def get_query_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """Like :meth:`get_arguments`, from the query string alone."""
+        return self._get_arguments(name, self.request.query_arguments, strip)
+
+    def get_body_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """Like :meth:`get_arguments`, from a form in the body alone."""
+        return self._get_arguments(name, self.request.body_arguments, strip)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """The text of an argument; called for path groups too, without a name.
+
+        Override it to read another encoding than UTF-8.
+
+        :raises HTTPError: 400 if the bytes are not UTF-8.
+        """
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise HTTPError(
+                400, "Invalid unicode in %s: %r", name or "url", value[:40]
+            ) from None
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """A header of the request; a repeated one comes joined by commas."""
+        return self.request.headers.get(name, default)
+
+    def _get_argument(
+        self, name: str, default: Any, source: dict[str, list[bytes]], strip: bool
+    ) -> Any:
+        values = source.get(name)
+        if not values:
+            if default is _REQUIRED:
+                raise MissingArgumentError(name)
+            return default
+        return self._argument_text(values[-1], name, strip)
+
+    def _get_arguments(
+        self, name: str, source: dict[str, list[bytes]], strip: bool
+    ) -> list[str]:
+        # A string here would be a call such as get_arguments("a", "b"): the second
+        # name would silently be taken for strip.
+        if not isinstance(strip, bool):
+            raise TypeError(f"strip is True or False, not {strip!r}")
+        return [self._argument_text(v, name, strip) for v in source.get(name, ())]
+
+    def _argument_text(self, value: bytes, name: str, strip: bool) -> str:
+        text = self.decode_argument(value, name=name)
+        if not text.isprintable():
+            text = _CONTROL_CHARACTERS.sub(" ", text)
+        return text.strip() if strip else text

@@ -1,0 +1,513 @@
+"""What a handler sends: status, headers, cookies, body, redirects, errors."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from wsgitornado._types import HeaderList, Write
+from wsgitornado.concurrent import DONE
+from wsgitornado.escape import json_encode, utf8, xhtml_escape
+from wsgitornado.httputil.errors import HTTPOutputError
+from wsgitornado.httputil.headers import (
+    HOP_BY_HOP_NAMES,
+    HTTPHeaders,
+    check_header_name,
+    check_reason,
+    convert_header_value,
+    responses,
+)
+from wsgitornado.httputil.response import (
+    BrokenResponse,
+    CollectedOutput,
+    Response,
+    WrittenResponse,
+    complete_headers,
+)
+from wsgitornado.log import app_log, gen_log
+from wsgitornado.web.cookies import CookiesChapter
+from wsgitornado.web.errors import HTTPError, StreamClosedError
+from wsgitornado.web.etag import body_etag, etag_is_in
+
+__all__ = ["OutputChapter"]
+
+#: Headers that describe a body: 204 and 304 have none (RFC 9110 section 8.6, 15.4.5).
+_REPRESENTATION_HEADERS = (
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Type",
+)
+
+_WITHOUT_BODY: Final = frozenset({204, 304})
+
+_ERROR_PAGE = "<html><title>{0}: {1}</title><body>{0}: {1}</body></html>"
+
+
+class OutputChapter(CookiesChapter):
+    """RequestHandler's chapter on output."""
+
+    _write: Write
+    _bytes_left: int | None = None
+
+    # The headers of the response, checked, by names as "Content-Type". ``_headers``
+    # is a view of the same dictionary, made only for those who ask for it.
+    _fields: dict[str, Any]
+    _view: HTTPHeaders | None
+    # False once the dictionary may hold repeated headers or such as concern the
+    # connection alone.
+    _is_plain: bool
+
+    @property
+    def _headers(self) -> HTTPHeaders:
+        """The headers of the response, as Tornado's programs know them."""
+        self._is_plain = False
+        if self._view is None:
+            self._view = HTTPHeaders.from_trusted(self._fields)
+        return self._view
+
+    @_headers.setter
+    def _headers(self, headers: HTTPHeaders) -> None:
+        self._is_plain = False
+        self._view = headers
+        self._fields = headers._values
+
+    def set_default_headers(self) -> None:
+        """Override it to set headers that every response has, errors too.
+
+        Called at the beginning and again by :meth:`clear`, before an error page.
+        """
+
+    def clear(self) -> None:
+        self._fields = {"Content-Type": "text/html; charset=UTF-8"}
+        self._view = None
+        self._is_plain = True
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+        self.set_default_headers()
+
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        """The status of the response.
+
+        :param reason: the phrase beside the number, by default the usual one, or
+            "Unknown" for a number that has none.
+        :raises TypeError: if the status is no integer.
+        :raises ValueError: if it is not between 200 and 999 (a 1xx is no final answer:
+            RFC 9110 section 15.2), or the reason holds a control character.
+        """
+        if not isinstance(status_code, int):
+            raise TypeError(f"the status is an int, not {status_code!r}")
+        if not 200 <= status_code <= 999:
+            raise ValueError(f"the status of a response is 200 to 999: {status_code}")
+        if reason is None:
+            reason = responses.get(status_code, "Unknown")
+        else:
+            reason = check_reason(reason)
+        self._status_code = status_code
+        self._reason = reason
+
+    def get_status(self) -> int:
+        """The status of the response as it stands."""
+        return self._status_code
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header, in place of all values it had.
+
+        :param value: str, bytes, int or datetime (sent as an HTTP date).
+        :raises TypeError: for any other value.
+        :raises ValueError: if the name is no token, or the value holds a control
+            character or text outside latin-1.
+        """
+        name = check_header_name(name)
+        self._fields[name] = convert_header_value(value)
+        if name in HOP_BY_HOP_NAMES:
+            self._is_plain = False
+
+    def add_header(self, name: str, value: Any) -> None:
+        """Like :meth:`set_header`, but beside the values that the header has."""
+        self._headers.add_trusted(check_header_name(name), convert_header_value(value))
+
+    def clear_header(self, name: str) -> None:
+        """Take a header away, with all its values; it need not be there."""
+        if name in self._headers:
+            del self._headers[name]
+
+    def write(self, chunk: str | bytes | dict[Any, Any]) -> None:
+        """Add to the body; it is sent by :meth:`flush` or at the end.
+
+        A str is sent as UTF-8. A dict is sent as JSON, with a Content-Type that says
+        so (to send another one, set it afterwards).
+
+        :raises TypeError: for any other type. A list is refused on purpose: a JSON
+            array at the top could be read by other sites in old browsers.
+        :raises RuntimeError: after :meth:`finish`.
+        """
+        if self._finished:
+            raise RuntimeError("Cannot write() after finish()")
+        if isinstance(chunk, str):
+            chunk = chunk.encode("utf-8")
+        elif isinstance(chunk, dict):
+            chunk = json_encode(chunk).encode("utf-8")
+            self._fields["Content-Type"] = "application/json; charset=UTF-8"
+        elif not isinstance(chunk, bytes):
+            raise TypeError(_unwritable(chunk))
+        self._write_buffer.append(chunk)
+
+    def redirect(
+        self, url: str, permanent: bool = False, status: int | None = None
+    ) -> None:
+        """Send the browser elsewhere and finish.
+
+        :param url: sent as it is given, relative or not.
+        :param permanent: 301 in place of 302.
+        :param status: another 3xx, whatever ``permanent`` says.
+        """
+        if self._headers_written:
+            raise RuntimeError("Cannot redirect after headers have been written")
+        if status is None:
+            status = 301 if permanent else 302
+        elif not (isinstance(status, int) and 300 <= status <= 399):
+            raise AssertionError(f"the status of a redirect is 300 to 399: {status!r}")
+        self.set_status(status)
+        self.set_header("Location", utf8(url))
+        self.finish()
+
+    def flush(
+        self,
+        include_footers: bool = False,
+        callback: Callable[[], object] | None = None,
+    ) -> Awaitable[None]:
+        """Send what has been written so far, the headers first.
+
+        In a thread it returns when the server has taken it, so that a fast handler
+        waits for a slow client.
+
+        :param include_footers: accepted for Tornado's sake, without effect.
+        :param callback: (of old programs) called once the output is taken.
+        :raises StreamClosedError: if the client has left.
+        :raises HTTPOutputError: if this is more than the Content-Length that was set.
+        """
+        if self._finished:
+            raise RuntimeError("Cannot flush() after finish()")
+        chunk = b"".join(self._write_buffer)
+        self._write_buffer = []
+        if not self._headers_written:
+            self._start_stream(chunk)
+        else:
+            self._send(chunk)
+        if callback is not None:
+            callback()
+        return DONE
+
+    def finish(
+        self, chunk: str | bytes | dict[Any, Any] | None = None
+    ) -> Awaitable[None]:
+        """End the response; called by itself when a verb method returns.
+
+        :param chunk: written before the end.
+        :raises RuntimeError: if the response is finished already, or has a body with
+            a status that allows none.
+        :raises HTTPOutputError: if the body is not as long as the Content-Length that
+            the handler has set.
+        """
+        if self._finished:
+            raise RuntimeError("finish() called twice")
+        if chunk is not None:
+            self.write(chunk)
+        if self._headers_written:
+            self._finish_stream()
+        else:
+            self._response = self._complete_response()
+            self._finished = True
+            self._end()
+        return DONE
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer with an error page in place of what has been written, and finish.
+
+        The page comes from :meth:`write_error`, which gets the keyword arguments. If
+        the headers are gone already the response is broken off, so that the client
+        sees that it is not whole.
+
+        :param reason: the phrase beside the status.
+        """
+        if self._headers_written and not self._take_back():
+            gen_log.error("Cannot send error response after headers written")
+            if not self._finished:
+                self._break_off(_exception_of(kwargs) or HTTPError(status_code))
+            return
+        try:
+            self.clear()
+            self._set_error_status(status_code, kwargs)
+            self.write_error(status_code, **kwargs)
+            if not self._finished:
+                self.finish()
+        except Exception:
+            app_log.error("Uncaught exception in write_error", exc_info=True)
+            if not self._finished:
+                self._send_bare_error(status_code)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write the page of an error; override it for pages of your own.
+
+        It may use ``write``, ``set_header`` and so on. ``kwargs["exc_info"]`` is there
+        if an exception led here; the status is set already.
+
+        With the setting ``serve_traceback`` this one sends the traceback as plain
+        text. An old program's ``get_error_html`` is called where it exists.
+        """
+        if hasattr(self, "get_error_html"):
+            self._write_error_html(status_code, kwargs)
+        elif self.settings.get("serve_traceback") and "exc_info" in kwargs:
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+            for line in traceback.format_exception(*kwargs["exc_info"]):
+                self.write(line)
+            self.finish()
+        else:
+            self.finish(_ERROR_PAGE.format(status_code, xhtml_escape(self._reason)))
+
+    def compute_etag(self) -> str | None:
+        """The entity tag of the body written so far; None for no tag at all.
+
+        Override it where a tag is cheaper to have than by hashing the body.
+        """
+        return body_etag(self._write_buffer)
+
+    def set_etag_header(self) -> None:
+        """Set Etag to what :meth:`compute_etag` says; called at the end of a GET."""
+        etag = self.compute_etag()
+        if etag is not None:
+            self._fields["Etag"] = convert_header_value(etag)
+
+    def check_etag_header(self) -> bool:
+        """Whether the client has what our Etag names, so that a 304 will do.
+
+        Called at the end of a GET; call it earlier, after :meth:`set_etag_header`, to
+        save the work of making the body.
+        """
+        if_none_match = self.request.environ.get("HTTP_IF_NONE_MATCH")
+        if not if_none_match:
+            return False
+        return etag_is_in(if_none_match, self._fields.get("Etag", ""))
+
+    def _complete_response(self) -> Response:
+        """Hop 7 for a response that is all in memory."""
+        fields = self._fields
+        method = self.request.environ["REQUEST_METHOD"]
+        chunks = self._write_buffer
+        if len(chunks) > 1:
+            chunks = self._write_buffer = [b"".join(chunks)]
+        if (
+            self._status_code == 200
+            and (method == "GET" or method == "HEAD")
+            and "Etag" not in fields
+        ):
+            self.set_etag_header()
+            if self.check_etag_header():
+                chunks = self._write_buffer = []
+                self.set_status(304)
+        content = chunks[0] if chunks else b""
+        if self._status_code in _WITHOUT_BODY:
+            self._refuse_body(content)
+        elif "Content-Length" not in fields:
+            fields["Content-Length"] = str(len(content))
+        elif content or method != "HEAD":
+            self._check_length(len(content))
+        body = [content] if content and method != "HEAD" else []
+        return Response(
+            f"{self._status_code} {self._reason}", self._header_list(), body
+        )
+
+    def _refuse_body(self, content: bytes) -> None:
+        """A status without a body: raise if there is one, drop what describes it."""
+        if content:
+            raise RuntimeError(
+                f"Cannot send body with status code HTTP{self._status_code}"
+            )
+        for name in _REPRESENTATION_HEADERS:
+            self.clear_header(name)
+
+    def _declared_length(self) -> int | None:
+        """The Content-Length that the handler has set, if it has."""
+        declared: str | None = self._fields.get("Content-Length")
+        if declared is None:
+            return None
+        if not (declared.isascii() and declared.isdigit()):
+            raise HTTPOutputError(
+                f"Content-Length is a number of bytes: {declared!r} was set"
+            )
+        return int(declared)
+
+    def _check_length(self, length: int) -> None:
+        declared = self._declared_length()
+        if declared is None or declared == length:
+            return
+        if declared < length:
+            raise HTTPOutputError(
+                "Tried to write more data than Content-Length: "
+                f"{length} bytes, {declared} declared"
+            )
+        raise HTTPOutputError(
+            f"Tried to write {declared - length} bytes less than Content-Length"
+        )
+
+    def _header_list(self) -> HeaderList:
+        """The headers as ``start_response`` takes them.
+
+        What concerns the connection alone is the server's: PEP 3333 forbids it here.
+        """
+        if self._is_plain:
+            headers: HeaderList = list(self._fields.items())
+        else:
+            headers = self._headers.end_to_end()
+        if self._new_cookies is not None:
+            headers += [("Set-Cookie", text) for text in self._new_cookies.values()]
+        return headers
+
+    def _start_stream(self, chunk: bytes) -> None:
+        """Send the headers and the first chunk through the server's ``write``."""
+        if self._status_code in _WITHOUT_BODY:
+            self._refuse_body(chunk)
+        self._bytes_left = self._declared_length()
+        self._count(chunk)
+        self._write = self._start_response(
+            f"{self._status_code} {self._reason}",
+            complete_headers(self.request.environ, self._header_list()),
+        )
+        self._headers_written = True
+        self._hand_over(b"" if self.request.method == "HEAD" else chunk)
+
+    def _send(self, chunk: bytes) -> None:
+        self._count(chunk)
+        if chunk and self.request.method != "HEAD":
+            self._hand_over(chunk)
+
+    def _count(self, chunk: bytes) -> None:
+        """Raise before anything is sent that the Content-Length has no room for."""
+        if self._bytes_left is None:
+            return
+        if len(chunk) > self._bytes_left:
+            raise HTTPOutputError("Tried to write more data than Content-Length")
+        self._bytes_left -= len(chunk)
+
+    def _hand_over(self, chunk: bytes) -> None:
+        """Give a chunk to the server; runs in the server's thread, which may wait."""
+        try:
+            self._write(chunk)
+        except OSError as error:
+            raise StreamClosedError(error) from error
+
+    def _finish_stream(self) -> None:
+        """The end of a response whose headers are sent."""
+        self.flush()
+        if self._bytes_left and self.request.method != "HEAD":
+            raise HTTPOutputError(
+                f"Tried to write {self._bytes_left} bytes less than Content-Length"
+            )
+        self._finished = True
+        collected = self._start_response
+        if isinstance(collected, CollectedOutput):
+            self._response = Response(
+                collected.status, collected.headers, collected.chunks
+            )
+            self._end()
+        else:
+            self._response = WrittenResponse(self._end_contained)
+
+    def _take_back(self) -> bool:
+        """Undo a flush that only collected: True if nothing has left the process."""
+        if isinstance(self._start_response, CollectedOutput) and not self._finished:
+            self._start_response = CollectedOutput()
+            self._headers_written = False
+            return True
+        return False
+
+    def _break_off(self, error: BaseException) -> None:
+        """End a response so that the client sees that it is not whole."""
+        if isinstance(error, StreamClosedError) and error.real_error is not None:
+            error = error.real_error
+        self._finished = True
+        self._response = BrokenResponse(error, self._end_contained)
+
+    def _set_error_status(self, status_code: int, kwargs: dict[str, Any]) -> None:
+        """The status of an error page; a reason that cannot be sent is left out."""
+        error = _exception_of(kwargs)
+        reason = kwargs.get("reason")
+        if isinstance(error, HTTPError) and error.reason:
+            reason = error.reason
+        try:
+            self.set_status(status_code, reason)
+        except ValueError:
+            self.set_status(status_code if 200 <= status_code <= 999 else 500)
+
+    def _write_error_html(self, status_code: int, kwargs: dict[str, Any]) -> None:
+        """The error page of a program written for Tornado 2."""
+        warnings.warn(
+            "get_error_html is deprecated: override write_error",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        error = _exception_of(kwargs)
+        if error is not None:
+            kwargs = {**kwargs, "exception": error}
+        self.finish(self.get_error_html(status_code, **kwargs))  # type: ignore[attr-defined]  # asked for above
+
+    def _send_bare_error(self, status_code: int) -> None:
+        """The error page that no code of the program can spoil."""
+        if not 200 <= status_code <= 999 or status_code in _WITHOUT_BODY:
+            status_code = 500
+        reason = responses.get(status_code, "Unknown")
+        page = _ERROR_PAGE.format(status_code, xhtml_escape(reason)).encode("ascii")
+        self._status_code = status_code
+        self._finished = True
+        self._response = Response(
+            f"{status_code} {reason}",
+            [
+                ("Content-Type", "text/html; charset=UTF-8"),
+                ("Content-Length", str(len(page))),
+            ],
+            [] if self.request.method == "HEAD" else [page],
+        )
+        self._end_contained()
+
+    def _end(self) -> None:
+        """The request is over: log it, tell the handler, let go of its files. Once."""
+        if self._is_over:
+            return
+        self._is_over = True
+        try:
+            self.application.log_request(self)
+            self.on_finish()
+        finally:
+            if self.request.has_spool:
+                self.request.close()
+
+    def _end_contained(self) -> None:
+        """The same where nobody is left to answer for an exception."""
+        try:
+            self._end()
+        except Exception:
+            app_log.error("Uncaught exception in on_finish", exc_info=True)
+
+    def on_finish(self) -> None:
+        """Called once when the response is complete, also if its client has left.
+
+        Override it for clean-up and for logs. It can send nothing any more.
+        """
+
+
+def _unwritable(chunk: object) -> str:
+    hint = ": wrap it in a dict" if isinstance(chunk, (list, tuple)) else ""
+    return (
+        "write() only accepts bytes, unicode, and dict objects, "
+        f"not {type(chunk).__name__}{hint}"
+    )
+
+
+def _exception_of(kwargs: dict[str, Any]) -> BaseException | None:
+    """The exception in the keyword arguments of ``send_error``."""
+    exc_info = kwargs.get("exc_info")
+    return exc_info[1] if exc_info else None
