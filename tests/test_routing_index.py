@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -458,12 +458,12 @@ def test_a_change_of_the_list_of_rules_counts_at_once(
     router = RuleRouter()
     router.rules += [rule("old"), rule("second")]
     assert found(router) == "old"
-    before = cast("WatchedList[Rule]", router.rules).version
+    before = router.rules.version
 
     change(router.rules)
 
     assert found(router) == expected
-    assert cast("WatchedList[Rule]", router.rules).version is not before
+    assert router.rules.version is not before
 
 
 def test_the_methods_that_are_watched_are_all_that_change_a_list() -> None:

@@ -370,7 +370,7 @@ class RuleRouter(Router):
             )
 
     @property
-    def rules(self) -> list[Rule]:
+    def rules(self) -> WatchedList[Rule]:
         """The rules in their order. The list may be changed at any time, in place."""
         return self._rules
 

@@ -139,7 +139,7 @@ class TestLimits:
         assert (
             BodyLimits(
                 max_body_size=104857600,
-                memory=1048576,
+                memory=1114112,
                 max_form_size=10485760,
                 max_form_fields=1000,
                 max_multipart_parts=100,

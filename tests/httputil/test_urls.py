@@ -144,15 +144,15 @@ def test_anything_else_is_no_host(host: str) -> None:
 
 
 def test_hosts_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_known_hosts", set())
+    monkeypatch.setattr(module, "known_hosts", set())
     for number in range(1000):
         assert is_valid_host(f"h{number}")
-    assert len(module._known_hosts) == 1000
+    assert len(module.known_hosts) == 1000
     assert is_valid_host("h1")
     assert not is_valid_host("a b")
-    assert len(module._known_hosts) == 1000
+    assert len(module.known_hosts) == 1000
     assert is_valid_host("one.more")
-    assert module._known_hosts == {"one.more"}
+    assert module.known_hosts == {"one.more"}
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,9 @@ class BodyLimits:
 
     :param max_body_size: bytes of a body that is read whole, 100 MB as in Tornado;
         counted after inflating too. Beyond it: 413.
-    :param memory: bytes of a body that are kept in memory, 1 MB; a longer one goes
-        to an unnamed temporary file. Setting ``max_body_memory``.
+    :param memory: bytes of a body that are kept in memory: 1 MB, and 64 KB for the
+        rest of a form with a file of that size. A longer one goes to an unnamed
+        temporary file. Setting ``max_body_memory``.
     :param max_form_size: bytes of a urlencoded body, or of all multipart fields that
         are not files, because these end up in memory whole: 10 MB, which is a long
         text or a picture in base64. Beyond it: 413.
@@ -166,7 +167,7 @@ class BodyLimits:
     __module__ = "wsgitornado.httputil"
 
     max_body_size: int = 100 * 1024 * 1024
-    memory: int = 1024 * 1024
+    memory: int = (1024 + 64) * 1024
     max_form_size: int = 10 * 1024 * 1024
     max_form_fields: int = field(
         default_factory=lambda: _config.urlencoded.max_arguments

@@ -21,6 +21,7 @@ from wsgitornado.httputil.errors import HTTPInputError
 
 __all__ = [
     "is_valid_host",
+    "known_hosts",
     "qs_to_qsl",
     "quote_path",
     "request_path",
@@ -57,8 +58,9 @@ _HOST = re.compile(
     r"|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)"
     r"(?::([0-9]*))?"
 )
-# Valid hosts of former requests. Clients choose them: bounded in both directions.
-_known_hosts: set[str] = set()
+#: Valid hosts of former requests, for callers in a hurry. Clients choose them, so it is
+#: bounded in number and in length.
+known_hosts: set[str] = set()
 _MOST_KNOWN_HOSTS = 1000
 # A port has five digits; text with many more is not converted to a number.
 _LONGEST_PORT = 20
@@ -118,13 +120,13 @@ def is_valid_host(text: str) -> bool:
     By RFC 3986 section 3.2.2: a name, an IPv4 address or an IPv6 address in brackets;
     then perhaps a port up to 65535. No user, no list, not empty.
     """
-    if text in _known_hosts:
+    if text in known_hosts:
         return True
     if len(text) > _LONGEST_HOST or not _is_host(text):
         return False
-    if len(_known_hosts) >= _MOST_KNOWN_HOSTS:
-        _known_hosts.clear()
-    _known_hosts.add(text)
+    if len(known_hosts) >= _MOST_KNOWN_HOSTS:
+        known_hosts.clear()
+    known_hosts.add(text)
     return True
 
 
@@ -185,11 +187,15 @@ def request_path(environ: WSGIEnvironment) -> str:
     """
     path_info: str = environ.get("PATH_INFO", "")
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    spelled = None
     if target and target != path_info:
         script_name: str = environ.get("SCRIPT_NAME", "")
         spelled = _spelled_path(target, script_name, path_info)
-    return spelled or quote_path(path_info) or "/"
+        if spelled:
+            return spelled
+    # As quote_path does; written out because every request comes this way.
+    if _MUST_BE_QUOTED.search(path_info) is None:
+        return path_info or "/"
+    return quote_path(path_info)
 
 
 def _spelled_path(target: object, script_name: str, path_info: str) -> str | None:

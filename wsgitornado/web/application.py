@@ -73,8 +73,8 @@ class Application(ReversibleRouter):
                 settings.setdefault(name, value)
         self.body_limits = BodyLimits.from_settings(settings)
         self.wildcard_router = _HandlerRouter(handlers)
-        self._wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
-        self.default_router = _HandlerRouter([self._wildcard_rule])
+        self.default_router = _HandlerRouter([Rule(AnyMatches(), self.wildcard_router)])
+        self._rules_without_hosts = self.default_router.rules.version
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         """Answer one request, as PEP 3333 says."""
@@ -101,12 +101,11 @@ class Application(ReversibleRouter):
 
         Never None: what no rule takes is for ``default_handler_class``, or a 404.
         """
-        rules = self.default_router._rules
-        if len(rules) == 1 and rules[0] is self._wildcard_rule:
-            # Without rules for hosts, one router less to ask.
-            match = self.wildcard_router.find_handler(request)
-        else:
-            match = self.default_router.find_handler(request)
+        router = self.default_router
+        if router._rules.version is self._rules_without_hosts:
+            # One router less to ask.
+            router = self.wildcard_router
+        match = router.find_handler(request)
         return self._default_match() if match is None else match
 
     def get_handler_delegate(self, *args: Any, **kwargs: Any) -> Any:
@@ -157,7 +156,7 @@ class Application(ReversibleRouter):
         if log_function is not None:
             log_function(handler)
             return
-        status_code = handler.get_status()
+        status_code = handler._status_code
         if status_code < 400:
             level = logging.INFO
         elif status_code < 500:

@@ -11,7 +11,7 @@ from wsgitornado.concurrent import DONE
 from wsgitornado.httputil.body import has_body
 from wsgitornado.httputil.errors import HTTPInputError
 from wsgitornado.httputil.response import CollectedOutput
-from wsgitornado.httputil.urls import is_valid_host
+from wsgitornado.httputil.urls import is_valid_host, known_hosts
 from wsgitornado.log import app_log, gen_log, one_line
 from wsgitornado.web.errors import Finish, HTTPError, StreamClosedError
 from wsgitornado.web.output import OutputChapter
@@ -108,14 +108,14 @@ class RequestHandler(OutputChapter):
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
             host = environ.get("HTTP_HOST")
-            if host and not is_valid_host(host):
+            if host not in known_hosts and host and not is_valid_host(host):
                 raise HTTPError(400, "Invalid Host header: %r", host[:80])
             self.path_args = []
             self.path_kwargs = {}
             if args or kwargs:
                 self._decode_path_arguments(args, kwargs)
-            if has_body(environ) and self._reads_body:
-                request.read_body(self.application.body_limits)
+            if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+                self._read_body()
             result: Any = self.prepare()
             if result is not None:
                 self._wait_for(result, "prepare")
@@ -129,6 +129,11 @@ class RequestHandler(OutputChapter):
         except Exception as error:
             self._handle_request_exception(error)
         return DONE
+
+    def _read_body(self) -> None:
+        """The body whole, before any code of the program runs."""
+        if self._reads_body and has_body(self.request.environ):
+            self.request.read_body(self.application.body_limits)
 
     def _decode_path_arguments(
         self, args: tuple[bytes | None, ...], kwargs: dict[str, bytes | None]
@@ -149,10 +154,17 @@ class RequestHandler(OutputChapter):
                 f"{name}() returned {type(result).__name__}: a handler's method "
                 "returns None or an awaitable; use write() to send something"
             )
-        if result is not DONE:
-            if not self._headers_written:
-                self._start_response = CollectedOutput()
+        if result is DONE:
+            return
+        of_server = self._start_response
+        if not self._headers_written:
+            self._start_response = CollectedOutput()
+        try:
             parking.wait(result)
+        finally:
+            if not self._headers_written:
+                # A plain verb after an asynchronous prepare has the server again.
+                self._start_response = of_server
 
     def _handle_request_exception(self, error: Exception) -> None:
         """Every exception of a request ends here, and is answered once."""

@@ -148,7 +148,7 @@ class OutputChapter(CookiesChapter):
         if self._finished:
             raise RuntimeError("Cannot write() after finish()")
         if isinstance(chunk, str):
-            chunk = chunk.encode("utf-8")
+            chunk = chunk.encode()
         elif isinstance(chunk, dict):
             chunk = json_encode(chunk).encode("utf-8")
             self._fields["Content-Type"] = "application/json; charset=UTF-8"
@@ -274,7 +274,7 @@ class OutputChapter(CookiesChapter):
 
         Override it where a tag is cheaper to have than by hashing the body.
         """
-        return body_etag(self._write_buffer)
+        return body_etag(b"".join(self._write_buffer))
 
     def set_etag_header(self) -> None:
         """Set Etag to what :meth:`compute_etag` says; called at the end of a GET."""
@@ -297,9 +297,9 @@ class OutputChapter(CookiesChapter):
         """Hop 7 for a response that is all in memory."""
         fields = self._fields
         method = self.request.environ["REQUEST_METHOD"]
-        chunks = self._write_buffer
-        if len(chunks) > 1:
-            chunks = self._write_buffer = [b"".join(chunks)]
+        content = b"".join(self._write_buffer)
+        # Joined once, for compute_etag too.
+        self._write_buffer = [content]
         if (
             self._status_code == 200
             and (method == "GET" or method == "HEAD")
@@ -307,9 +307,8 @@ class OutputChapter(CookiesChapter):
         ):
             self.set_etag_header()
             if self.check_etag_header():
-                chunks = self._write_buffer = []
+                content = b""
                 self.set_status(304)
-        content = chunks[0] if chunks else b""
         if self._status_code in _WITHOUT_BODY:
             self._refuse_body(content)
         elif "Content-Length" not in fields:
