@@ -6,7 +6,7 @@ from typing import Any
 
 from wsgitornado.routing import ReversibleRouter, Router, URLSpec
 from wsgitornado.web.application import Application
-from wsgitornado.web.decorators import addslash, removeslash
+from wsgitornado.web.decorators import addslash, authenticated, removeslash
 from wsgitornado.web.embed import FallbackHandler
 from wsgitornado.web.errors import (
     Finish,
@@ -35,6 +35,7 @@ __all__ = [
     "URLPattern",
     "URLSpec",
     "addslash",
+    "authenticated",
     "removeslash",
     "url",
 ]

@@ -10,6 +10,7 @@ from wsgitornado import parking
 from wsgitornado._types import Body, Settings, StartResponse, WSGIEnvironment
 from wsgitornado.concurrent import DONE
 from wsgitornado.httputil.body import BodyLimits
+from wsgitornado.httputil.proxies import ProxyHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
 from wsgitornado.log import access_log
 from wsgitornado.routing import (
@@ -71,6 +72,7 @@ class Application(ReversibleRouter):
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
+        self._proxies = ProxyHeaders.from_settings(settings)
         self.body_limits = BodyLimits.from_settings(settings)
         self.wildcard_router = _HandlerRouter(handlers)
         self.default_router = _HandlerRouter([Rule(AnyMatches(), self.wildcard_router)])
@@ -79,6 +81,8 @@ class Application(ReversibleRouter):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         """Answer one request, as PEP 3333 says."""
         request = HTTPServerRequest(environ)
+        if self._proxies is not None:
+            self._proxies.apply(request)
         try:
             match = self.find_handler(request)
             handler: RequestHandler = match.target(self, request, **match.target_kwargs)

@@ -110,10 +110,8 @@ class RequestHandler(OutputChapter):
             host = environ.get("HTTP_HOST")
             if host not in known_hosts and host and not is_valid_host(host):
                 raise HTTPError(400, "Invalid Host header: %r", host[:80])
-            self.path_args = []
-            self.path_kwargs = {}
-            if args or kwargs:
-                self._decode_path_arguments(args, kwargs)
+            self.path_args = list(map(self._decode_group, args)) if args else []
+            self.path_kwargs = self._decode_groups(kwargs) if kwargs else {}
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 self._read_body()
             result: Any = self.prepare()
@@ -135,17 +133,12 @@ class RequestHandler(OutputChapter):
         if self._reads_body and has_body(self.request.environ):
             self.request.read_body(self.application.body_limits)
 
-    def _decode_path_arguments(
-        self, args: tuple[bytes | None, ...], kwargs: dict[str, bytes | None]
-    ) -> None:
-        """The groups as text; None where a group took no part in the match."""
-        self.path_args = [
-            None if group is None else self.decode_argument(group) for group in args
-        ]
-        self.path_kwargs = {
-            name: None if group is None else self.decode_argument(group, name=name)
-            for name, group in kwargs.items()
-        }
+    def _decode_group(self, group: bytes | None, name: str | None = None) -> str | None:
+        """A group of the path as text; None where it took no part in the match."""
+        return None if group is None else self.decode_argument(group, name=name)
+
+    def _decode_groups(self, groups: dict[str, bytes | None]) -> dict[str, str | None]:
+        return {name: self._decode_group(group, name) for name, group in groups.items()}
 
     def _wait_for(self, result: Any, name: str) -> None:
         """Run what a method returned to its end on the background loop."""

@@ -100,6 +100,39 @@ class InputChapter(HandlerBase):
         """A header of the request; a repeated one comes joined by commas."""
         return self.request.headers.get(name, default)
 
+    @property
+    def current_user(self) -> Any:
+        """The user of this request, as :meth:`get_current_user` says; asked once.
+
+        It may be set instead, for instance in an asynchronous ``prepare``.
+        """
+        if not hasattr(self, "_current_user"):
+            self._current_user = self.get_current_user()
+        return self._current_user
+
+    @current_user.setter
+    def current_user(self, value: Any) -> None:
+        self._current_user = value
+
+    def get_current_user(self) -> Any:
+        """Override it to say who the user is, for instance from a signed cookie.
+
+        It may not be a coroutine. By default nobody: None.
+        """
+        return None
+
+    def get_login_url(self) -> str:
+        """Where ``authenticated`` sends those who are nobody: setting ``login_url``.
+
+        A path is taken as one of ours, below the prefix that we are mounted at.
+
+        :raises RuntimeError: without the setting.
+        """
+        self.require_setting("login_url", "@tornado.web.authenticated")
+        url: str = self.application.settings["login_url"]
+        is_path = url.startswith("/") and not url.startswith("//")
+        return self.request.script_path + url if is_path else url
+
     def _get_argument(
         self, name: str, default: Any, source: dict[str, list[bytes]], strip: bool
     ) -> Any:

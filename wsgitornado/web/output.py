@@ -51,6 +51,17 @@ class OutputChapter(CookiesChapter):
 
     _write: Write
     _bytes_left: int | None = None
+    # Whether a subclass overrides one of the three methods about the Etag.
+    _has_own_etag = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = OutputChapter
+        cls._has_own_etag = (
+            cls.compute_etag is not own.compute_etag
+            or cls.set_etag_header is not own.set_etag_header
+            or cls.check_etag_header is not own.check_etag_header
+        )
 
     # The headers of the response, checked, by names as "Content-Type". ``_headers``
     # is a view of the same dictionary, made only for those who ask for it.
@@ -296,7 +307,8 @@ class OutputChapter(CookiesChapter):
     def _complete_response(self) -> Response:
         """Hop 7 for a response that is all in memory."""
         fields = self._fields
-        method = self.request.environ["REQUEST_METHOD"]
+        environ = self.request.environ
+        method = environ["REQUEST_METHOD"]
         content = b"".join(self._write_buffer)
         # Joined once, for compute_etag too.
         self._write_buffer = [content]
@@ -305,8 +317,15 @@ class OutputChapter(CookiesChapter):
             and (method == "GET" or method == "HEAD")
             and "Etag" not in fields
         ):
-            self.set_etag_header()
-            if self.check_etag_header():
+            if self._has_own_etag:
+                self.set_etag_header()
+                is_known = self.check_etag_header()
+            else:
+                # The same without four calls.
+                fields["Etag"] = etag = body_etag(content)
+                header = environ.get("HTTP_IF_NONE_MATCH")
+                is_known = bool(header) and etag_is_in(header, etag)
+            if is_known:
                 content = b""
                 self.set_status(304)
         if self._status_code in _WITHOUT_BODY:
