@@ -87,8 +87,7 @@ class BrokenResponse(WrittenResponse):
     Iterating raises, so that the server cuts the connection and the client does not
     take the fragment for the whole.
 
-    :param error: an error of the server's own (its client left) is raised again as it
-        is, since the server knows it; for anything else it is named as the cause.
+    :param error: what iterating raises.
     """
 
     __slots__ = ("_error",)
@@ -98,12 +97,7 @@ class BrokenResponse(WrittenResponse):
         self._error = error
 
     def __iter__(self) -> Iterator[bytes]:
-        if isinstance(self._error, OSError):
-            raise self._error
-        raise HTTPOutputError(
-            "the response broke off after its beginning had been sent: "
-            f"{type(self._error).__name__}"
-        ) from None
+        raise self._error
 
 
 class CollectedOutput:

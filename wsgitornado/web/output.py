@@ -256,9 +256,13 @@ class OutputChapter(CookiesChapter):
             self.write_error(status_code, **kwargs)
             if not self._finished:
                 self.finish()
-        except Exception:
+        except Exception as error:
             app_log.error("Uncaught exception in write_error", exc_info=True)
-            if not self._finished:
+            if self._finished:
+                return
+            if self._headers_written and not self._take_back():
+                self._break_off(error)
+            else:
                 self._send_bare_error(status_code)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -323,8 +327,8 @@ class OutputChapter(CookiesChapter):
             else:
                 # The same without four calls.
                 fields["Etag"] = etag = body_etag(content)
-                header = environ.get("HTTP_IF_NONE_MATCH")
-                is_known = bool(header) and etag_is_in(header, etag)
+                header = environ.get("HTTP_IF_NONE_MATCH", "")
+                is_known = header != "" and etag_is_in(header, etag)
             if is_known:
                 content = b""
                 self.set_status(304)
@@ -332,8 +336,8 @@ class OutputChapter(CookiesChapter):
             self._refuse_body(content)
         elif "Content-Length" not in fields:
             fields["Content-Length"] = str(len(content))
-        elif content or method != "HEAD":
-            self._check_length(len(content))
+        else:
+            self._check_length(len(content), is_head=method == "HEAD")
         body = [content] if content and method != "HEAD" else []
         return Response(
             f"{self._status_code} {self._reason}", self._header_list(), body
@@ -350,7 +354,7 @@ class OutputChapter(CookiesChapter):
 
     def _declared_length(self) -> int | None:
         """The Content-Length that the handler has set, if it has."""
-        declared: str | None = self._fields.get("Content-Length")
+        declared = self._headers.get("Content-Length")
         if declared is None:
             return None
         if not (declared.isascii() and declared.isdigit()):
@@ -359,9 +363,10 @@ class OutputChapter(CookiesChapter):
             )
         return int(declared)
 
-    def _check_length(self, length: int) -> None:
+    def _check_length(self, length: int, is_head: bool) -> None:
+        """Raise if the handler has declared another length; HEAD may lack its body."""
         declared = self._declared_length()
-        if declared is None or declared == length:
+        if declared is None or declared == length or (is_head and length == 0):
             return
         if declared < length:
             raise HTTPOutputError(
@@ -446,9 +451,15 @@ class OutputChapter(CookiesChapter):
     def _break_off(self, error: BaseException) -> None:
         """End a response so that the client sees that it is not whole."""
         if isinstance(error, StreamClosedError) and error.real_error is not None:
-            error = error.real_error
+            # The server's own error: it knows what to do about it.
+            raised = error.real_error
+        else:
+            raised = HTTPOutputError(
+                "the response broke off after its beginning had been sent: "
+                f"{type(error).__name__}"
+            )
         self._finished = True
-        self._response = BrokenResponse(error, self._end_contained)
+        self._response = BrokenResponse(raised, self._end_contained)
 
     def _set_error_status(self, status_code: int, kwargs: dict[str, Any]) -> None:
         """The status of an error page; a reason that cannot be sent is left out."""
