@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import waitress.server
+import waitress.wasyncore
 
 from wsgitornado import version
 from wsgitornado._types import WSGIApplication
@@ -94,29 +95,39 @@ def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
     )
-    try:
-        run = _SERVERS[options.server](application, options)
-    except OSError as error:
-        raise _UsageError(
-            f"cannot listen on {options.host} port {options.port}: {error.strerror}"
-        ) from error
+    # Before the address is announced: who reads it may send the signal at once.
     signal.signal(signal.SIGTERM, _exit)
     try:
+        run = _listen(application, options)
         run()
     except (KeyboardInterrupt, SystemExit):
         pass
     return 0
 
 
+def _listen(
+    application: WSGIApplication, options: argparse.Namespace
+) -> Callable[[], None]:
+    """Open and announce the port, and return what serves it."""
+    try:
+        return _SERVERS[options.server](application, options)
+    except (OSError, ValueError) as error:
+        # waitress makes a ValueError of a host name that cannot be found.
+        reason = getattr(error, "strerror", None) or error
+        raise _UsageError(
+            f"cannot listen on {options.host} port {options.port}: {reason}"
+        ) from error
+
+
 def _exit(number: int, frame: Any) -> None:
-    """SIGTERM ends the server as Ctrl-C does: what has begun is finished first."""
+    """SIGTERM ends the server as Ctrl-C does; waitress finishes what has begun."""
     raise SystemExit(0)
 
 
 def _load(spec: str) -> WSGIApplication:
     """The application that ``module:name`` stands for."""
     module_name, _, name = spec.partition(":")
-    if not module_name or not name:
+    if not module_name or not name or module_name.startswith("."):
         raise _UsageError(f"expected MODULE:NAME, as in guestbook:app, got {spec!r}")
     # As python -m does: what is in the current directory can be imported.
     if os.getcwd() not in sys.path and "" not in sys.path:
@@ -145,12 +156,24 @@ def _announce(host: str, port: int) -> None:
 def _waitress(
     application: WSGIApplication, options: argparse.Namespace
 ) -> Callable[[], None]:
+    sockets: dict[int, Any] = {}
     server = waitress.server.create_server(
-        application, host=options.host, port=options.port, threads=options.threads
+        application,
+        map=sockets,
+        host=options.host,
+        port=options.port,
+        threads=options.threads,
     )
     for host, port in _effective_addresses(server):
         _announce(host, port)
-    run: Callable[[], None] = server.run
+
+    def run() -> None:
+        try:
+            server.run()
+        finally:
+            # The server closes only those that listen.
+            waitress.wasyncore.close_all(sockets)
+
     return run
 
 
@@ -166,7 +189,12 @@ def _wsgiref(
 ) -> Callable[[], None]:
     server = make_development_server(application, options.host, options.port)
     _announce(options.host, server.server_port)
-    return server.serve_forever
+
+    def run() -> None:
+        with server:
+            server.serve_forever()
+
+    return run
 
 
 _SERVERS = {"waitress": _waitress, "wsgiref": _wsgiref}

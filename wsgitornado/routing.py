@@ -65,7 +65,7 @@ class RouteMatch:
     answers, and who asked it makes the call.
 
     Rules without groups give the same object each time, to all threads, and
-    :attr:`target_kwargs` is the rule's own dictionary: nothing in a match is to be
+    ``target_kwargs`` is the rule's own dictionary: nothing in a match is to be
     changed.
 
     :param target: the target of the rule: a handler class, a WSGI callable, ...
@@ -341,6 +341,16 @@ class Router:
         """
         raise NotImplementedError(f"{type(self).__name__} must override find_handler()")
 
+    def find_below(
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> RouteMatch | None:
+        """Return a match for the router that has this one among its targets.
+
+        The same as :meth:`find_handler`, unless the handlers that are found belong to
+        this router and no other, as those of an application do.
+        """
+        return self.find_handler(request, **kwargs)
+
 
 class ReversibleRouter(Router):
     """A router whose rules have names, from which paths can be made. A base class."""
@@ -441,7 +451,7 @@ class RuleRouter(Router):
         :raises TypeError: if a matcher found something that no handler can get.
         """
         if isinstance(target, Router):
-            return target.find_handler(request, **target_params)
+            return target.find_below(request, **target_params)
         if callable(target):
             return RouteMatch(target, **target_params)
         return None
@@ -470,7 +480,7 @@ class RuleRouter(Router):
 class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
     """A :class:`RuleRouter` whose rules may have names.
 
-    :attr:`named_rules` holds those that were added by :meth:`~RuleRouter.add_rules`.
+    ``named_rules`` holds those that were added by :meth:`~RuleRouter.add_rules`.
     """
 
     def __init__(self, rules: RuleList | None = None) -> None:
@@ -531,9 +541,7 @@ def _candidate(router: RuleRouter, rule: Rule) -> Candidate[RouteMatch]:
             match = RouteMatch(target, target_kwargs)
             return Candidate(NOTHING, lambda request, path: match, certain=match)
         if is_plain and isinstance(target, Router) and not target_kwargs:
-            return Candidate(
-                NOTHING, lambda request, path: target.find_handler(request)
-            )
+            return Candidate(NOTHING, lambda request, path: target.find_below(request))
     if (
         not isinstance(matcher, PathMatches)
         or type(matcher).match is not PathMatches.match

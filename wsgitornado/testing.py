@@ -10,18 +10,19 @@ __all__ = ["ExpectLog"]
 
 
 class ExpectLog(logging.Filter):
-    """Announces a log line: within the block it is swallowed, and it must come.
+    """Announces a log line: within the block it is swallowed, and it must come::
 
-    >>> with ExpectLog("wsgitornado.general", "400 GET /.*Missing argument"):
-    ...     client.get("/", status=400)
+        with ExpectLog("wsgitornado.general", "400 GET /.*Missing argument"):
+            client.get("/", status=400)
 
     :param logger: a logger, or the name of one; ``tornado.general`` and its siblings
         stand for ours. ``""`` is the root logger.
     :param regex: a regular expression that the beginning of the message matches.
     :param required: False if the line need not come.
     :param level: if given, lines of other levels do not match.
-    :ivar matched: whether a line has matched.
-    :ivar logged_stack: whether one came with a traceback.
+    :ivar matched: how many lines have matched.
+    :ivar logged_stack: whether any line, also one that did not match, came with a
+        traceback.
     """
 
     def __init__(
@@ -40,16 +41,17 @@ class ExpectLog(logging.Filter):
         self.regex = re.compile(regex)
         self.required = required
         self.level = level
-        self.matched = False
+        self.matched = 0
         self.logged_stack = False
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            self.logged_stack = True
         if self.level is not None and record.levelno != self.level:
             return True
         if self.regex.match(record.getMessage()) is None:
             return True
-        self.matched = True
-        self.logged_stack = self.logged_stack or bool(record.exc_info)
+        self.matched += 1
         return False
 
     def __enter__(self) -> ExpectLog:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
 import sys
+import time
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Final
+from wsgiref.headers import Headers
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
-from wsgitornado._types import WSGIApplication
+from wsgitornado._types import WSGIApplication, WSGIEnvironment
 
 __all__ = ["DevelopmentServer", "make_development_server"]
 
-# The longest request line that is read: as in http.server.
-_LONGEST_LINE = 65536
+#: The longest request line that is read: as in http.server.
+_LONGEST_LINE: Final = 65536
+
+#: Seconds in which a client that is still sending may take its answer.
+_LINGER: Final = 2.0
 
 
 class DevelopmentServer(ThreadingMixIn, WSGIServer):
@@ -39,7 +45,22 @@ class DevelopmentServer(ThreadingMixIn, WSGIServer):
         self.server_name = str(self.server_address[0])
         self.server_port = self.server_address[1]
         self.setup_environ()
-        self.base_environ["wsgi.multithread"] = True
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, once the client has had a while to take its answer.
+
+        A body that nobody read, because it was too large, would make the kernel reset
+        the connection, and the client lose the answer that says so (RFC 9112 section
+        9.6).
+        """
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            deadline = time.monotonic() + _LINGER
+            while (left := deadline - time.monotonic()) > 0:
+                request.settimeout(left)
+                if not request.recv(_LONGEST_LINE):
+                    break
+        self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is no error; anything else is shown as by wsgiref."""
@@ -58,6 +79,12 @@ class _RequestHandler(WSGIRequestHandler):
             return
         if not self.parse_request():
             return
+        if (
+            self.request_version >= "HTTP/1.1"
+            and self.headers.get("Expect", "").lower() == "100-continue"
+        ):
+            # http.server leaves it out, since it answers with HTTP/1.0.
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         handler = _ResponseHandler(
             self.rfile,
             self.wfile,  # type: ignore[arg-type]  # as wsgiref does
@@ -69,23 +96,53 @@ class _RequestHandler(WSGIRequestHandler):
         handler.connection = self.connection
         handler.run(self.server.get_app())  # type: ignore[attr-defined]  # a WSGIServer
 
+    def get_environ(self) -> WSGIEnvironment:
+        """As wsgiref makes it, but X_Real_Ip cannot pose as X-Real-Ip."""
+        for name in set(self.headers):
+            if "_" in name:
+                del self.headers[name]
+        return super().get_environ()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name
         """The access log has these lines already."""
 
 
 class _ResponseHandler(ServerHandler):
-    connection: socket.socket
-    headers_sent: bool
+    # wsgiref mixes the environment of the process in: a variable HTTP_PROXY would be
+    # a header of every request.
+    os_environ: dict[str, str] = {}
 
-    def handle_error(self) -> None:
-        is_broken_off = self.headers_sent
-        super().handle_error()
-        if is_broken_off:
-            # HTTP/1.0 without a length ends where the connection does: only a reset
-            # tells the client that this was not the end.
-            linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            os.close(self.connection.detach())
+    connection: socket.socket
+    headers: Headers
+    status: str
+    _is_whole = False
+
+    def run(self, application: WSGIApplication) -> None:
+        try:
+            super().run(application)
+        finally:
+            if not self._is_whole:
+                self._reset()
+
+    def finish_response(self) -> None:
+        super().finish_response()
+        self._is_whole = True
+
+    def cleanup_headers(self) -> None:
+        """Take back the length that wsgiref gives to 204 and 304.
+
+        RFC 9110 section 8.6: the one has none, the other none but that of the 200.
+        """
+        super().cleanup_headers()
+        if self.status[:3] in ("204", "304") and self.headers["Content-Length"] == "0":
+            del self.headers["Content-Length"]
+
+    def _reset(self) -> None:
+        # HTTP/1.0 without a length ends where the connection does: only a reset tells
+        # the client that this was not the end.
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        os.close(self.connection.detach())
 
 
 def make_development_server(

@@ -239,6 +239,9 @@ def read_body(environ: WSGIEnvironment, limits: BodyLimits) -> BinaryIO:
         return io.BytesIO()
     if length is not None and length > limits.max_body_size:
         raise _too_large(limits)
+    if environ.get("webob.is_body_seekable") and hasattr(source, "seek"):
+        # Middleware that knows webob's mark has read it already.
+        source.seek(0)
     is_terminated = bool(environ.get("wsgi.input_terminated"))
     spool = _read_whole(source.read, length, is_terminated, limits)
     if limits.decompress and "HTTP_CONTENT_ENCODING" in environ:

@@ -8,7 +8,7 @@ __all__ = ["HTTPInputError", "HTTPOutputError"]
 class HTTPInputError(Exception):
     """A request that breaks HTTP or one of our limits: the client's fault.
 
-    Caught by the framework, which answers with :attr:`status_code` and logs one
+    Caught by the framework, which answers with ``status_code`` and logs one
     line without a traceback.
 
     :param status_code: the answer: 400, or 413, 414, 431, 501 where these say more.

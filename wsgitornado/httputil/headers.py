@@ -8,6 +8,7 @@ import email.utils
 import functools
 import http.client
 import math
+import numbers
 import re
 import time
 import unicodedata
@@ -295,7 +296,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         return list(self._values.items())  # type: ignore[arg-type] # nothing repeats
 
     def end_to_end(self) -> list[tuple[str, str]]:
-        """:meth:`items_list` without the fields in :data:`HOP_BY_HOP`."""
+        """:meth:`items_list` without the fields that PEP 3333 leaves to the server."""
         pairs = self.items_list()
         if HOP_BY_HOP_NAMES.isdisjoint(self._values):
             return pairs
@@ -367,7 +368,7 @@ def convert_header_value(value: str | bytes | int | datetime.datetime) -> str:
         text = str.__str__(value)  # of a subclass: PEP 3333 wants a plain str
     elif isinstance(value, bytes):
         text = value.decode("latin-1")
-    elif isinstance(value, int):
+    elif isinstance(value, (int, numbers.Integral)):
         text = str(value)
     elif isinstance(value, datetime.datetime):
         return format_timestamp(value)

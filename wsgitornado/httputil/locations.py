@@ -12,6 +12,9 @@ __all__ = ["browser_origin", "quote_group"]
 _STRIPPED = "".join(map(chr, range(0x21)))
 _DROPPED = {ord(c): None for c in "\t\r\n"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+# The "special" schemes, whose URLs have a host however many slashes come before it,
+# even none. A Location without a scheme has ours, which is one of them.
+_WITH_HOST = frozenset({"", "file", "ftp", "http", "https", "ws", "wss"})
 _AUTHORITY_END = re.compile(r"[/?#]")
 
 # What a group may keep as it is, in a path or in a query alike.
@@ -34,13 +37,11 @@ def browser_origin(location: str) -> tuple[str, str]:
     if found is not None:
         scheme = found[1].lower()
         text = text[found.end() :]
-    if not text.startswith("//"):
-        # "http:evil.example" too: some browsers take what follows for a host.
-        return (
-            (scheme, _AUTHORITY_END.split(text, maxsplit=1)[0]) if scheme else ("", "")
-        )
-    authority = _AUTHORITY_END.split(text.lstrip("/"), maxsplit=1)[0]
-    return scheme, authority.lower()
+    has_authority = text.startswith("//") or (scheme and scheme in _WITH_HOST)
+    if not has_authority:
+        return scheme, ""
+    text = text.lstrip("/") if scheme in _WITH_HOST else text[2:]
+    return scheme, _AUTHORITY_END.split(text, maxsplit=1)[0].lower()
 
 
 def quote_group(text: str) -> str:

@@ -50,8 +50,8 @@ class HTTPServerRequest(BaseRequest):
 
     __module__ = "wsgitornado.httputil"
 
-    #: Set by :meth:`read_body`; bodies that nobody announced limits for get these.
-    _limits = _DEFAULT_LIMITS
+    #: The limits for query and body; the application sets its own.
+    limits = _DEFAULT_LIMITS
 
     #: The path below the mount point, percent-encoded: what routes match.
     path: str = ""
@@ -147,11 +147,11 @@ class HTTPServerRequest(BaseRequest):
             return parse_qs_bytes(
                 query,
                 keep_blank_values=True,
-                max_num_fields=self._limits.max_form_fields,
+                max_num_fields=self.limits.max_form_fields,
             )
         except ValueError:
             raise HTTPInputError(
-                f"more than {self._limits.max_form_fields} fields in the query"
+                f"more than {self.limits.max_form_fields} fields in the query"
             ) from None
 
     @cached_property
@@ -162,7 +162,10 @@ class HTTPServerRequest(BaseRequest):
         if not is_form(content_type):
             return {}, {}
         coding = environ.get("HTTP_CONTENT_ENCODING", "")
-        return parse_form(content_type, self._spool(), self._limits, coding)
+        try:
+            return parse_form(content_type, self._spool(), self.limits, coding)
+        except HTTPInputError as error:
+            raise HTTPInputError(f"Invalid body: {error}", error.status_code) from None
 
     @cached_property
     def body_arguments(self) -> dict[str, list[bytes]]:
@@ -217,7 +220,7 @@ class HTTPServerRequest(BaseRequest):
     #: Whether there is anything to close at the end.
     has_spool = False
 
-    def read_body(self, limits: BodyLimits) -> None:
+    def read_body(self) -> None:
         """Read the body whole, so that handlers see all of it or nothing.
 
         Called before ``prepare`` where there is a body. A form is parsed as well: a
@@ -225,7 +228,6 @@ class HTTPServerRequest(BaseRequest):
 
         :raises HTTPInputError: if it is too long, not as long as it says, or no form.
         """
-        self._limits = limits
         self._spool()
         if is_form(self.environ.get("CONTENT_TYPE", "")):
             self._form  # noqa: B018  # parsed now and kept
@@ -233,7 +235,7 @@ class HTTPServerRequest(BaseRequest):
     def _spool(self) -> BinaryIO:
         """The body, read whole, for requests that no handler prepared too."""
         self.has_spool = True
-        return read_body(self.environ, self._limits)
+        return read_body(self.environ, self.limits)
 
     def request_time(self) -> float:
         """How long this request has taken so far, in seconds."""

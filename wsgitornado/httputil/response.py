@@ -84,10 +84,10 @@ class WrittenResponse:
 class BrokenResponse(WrittenResponse):
     """The end of a response that failed after its beginning had been sent.
 
-    Iterating raises, so that the server cuts the connection and the client does not
-    take the fragment for the whole.
+    The first step raises, so that the server cuts the connection and the client does
+    not take the fragment for the whole.
 
-    :param error: what iterating raises.
+    :param error: what it raises.
     """
 
     __slots__ = ("_error",)
@@ -97,19 +97,28 @@ class BrokenResponse(WrittenResponse):
         self._error = error
 
     def __iter__(self) -> Iterator[bytes]:
+        # It is too early to raise: middleware asks for the iterator before it has a
+        # body of its own to be closed.
+        return self
+
+    def __next__(self) -> bytes:
         raise self._error
 
 
 class CollectedOutput:
-    """A ``start_response`` that keeps what is sent, for a server that comes later.
+    """A ``start_response`` that keeps what is sent, until all of it is there.
 
     An asynchronous handler runs on the loop's thread, where the server's own ``write``
-    must not be called.
+    must not be called; and for HEAD there is nothing to send but the length, which
+    servers get wrong in streams.
+
+    :param is_kept: False to count the body and forget it, for HEAD.
     """
 
-    __slots__ = ("chunks", "headers", "size", "status")
+    __slots__ = ("_is_kept", "chunks", "headers", "size", "status")
 
-    def __init__(self) -> None:
+    def __init__(self, is_kept: bool = True) -> None:
+        self._is_kept = is_kept
         self.status = ""
         self.headers: HeaderList = []
         self.chunks: list[bytes] = []
@@ -123,9 +132,24 @@ class CollectedOutput:
         return self.write
 
     def write(self, chunk: bytes) -> None:
-        self.size += len(chunk)
-        if self.size > MAX_COLLECTED:
-            raise HTTPOutputError(
-                f"an asynchronous handler flushed more than {MAX_COLLECTED} bytes"
-            )
-        self.chunks.append(chunk)
+        """Keep a chunk.
+
+        :raises HTTPOutputError: if that would be more than memory has room for.
+        """
+        size = self.size + len(chunk)
+        if self._is_kept:
+            if size > MAX_COLLECTED:
+                raise HTTPOutputError(
+                    f"an asynchronous handler flushed more than {MAX_COLLECTED} bytes"
+                )
+            self.chunks.append(chunk)
+        self.size = size
+
+    def response(self, has_length: bool) -> Response:
+        """All of it, as a complete response.
+
+        :param has_length: whether the headers say the length, or must not.
+        """
+        if not has_length:
+            self.headers = [*self.headers, ("Content-Length", str(self.size))]
+        return Response(self.status, self.headers, self.chunks)

@@ -187,15 +187,13 @@ def request_path(environ: WSGIEnvironment) -> str:
     """
     path_info: str = environ.get("PATH_INFO", "")
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    if target and target != path_info:
-        script_name: str = environ.get("SCRIPT_NAME", "")
-        spelled = _spelled_path(target, script_name, path_info)
+    is_plain = _MUST_BE_QUOTED.search(path_info) is None
+    # Where neither holds anything special they can only agree.
+    if target and not (is_plain and isinstance(target, str) and "%" not in target):
+        spelled = _spelled_path(target, environ.get("SCRIPT_NAME", ""), path_info)
         if spelled:
             return spelled
-    # As quote_path does; written out because every request comes this way.
-    if _MUST_BE_QUOTED.search(path_info) is None:
-        return path_info or "/"
-    return quote_path(path_info)
+    return (path_info or "/") if is_plain else quote_path(path_info)
 
 
 def _spelled_path(target: object, script_name: str, path_info: str) -> str | None:
@@ -208,8 +206,6 @@ def _spelled_path(target: object, script_name: str, path_info: str) -> str | Non
         return None
     raw = target.partition("?")[0]
     path = script_name + path_info
-    if raw == path:  # nothing is spelled in a way of its own
-        return None
     if not raw.startswith("/"):
         origin = _ORIGIN.match(raw)
         if origin is not None:

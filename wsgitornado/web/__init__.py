@@ -15,18 +15,34 @@ from wsgitornado.web.errors import (
     StreamClosedError,
 )
 from wsgitornado.web.handler import RequestHandler
+from wsgitornado.web.signing import (
+    DEFAULT_SIGNED_VALUE_MIN_VERSION,
+    DEFAULT_SIGNED_VALUE_VERSION,
+    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+    create_signed_value,
+    decode_signed_value,
+    get_signature_key_version,
+)
 from wsgitornado.web.simple import ErrorHandler, RedirectHandler
+from wsgitornado.web.transforms import GZipContentEncoding, OutputTransform
 
 __all__ = [
+    "DEFAULT_SIGNED_VALUE_MIN_VERSION",
+    "DEFAULT_SIGNED_VALUE_VERSION",
+    "MAX_SUPPORTED_SIGNED_VALUE_VERSION",
+    "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
     "AppSettings",
     "Application",
     "CookieOptions",
     "ErrorHandler",
     "FallbackHandler",
     "Finish",
+    "GZipContentEncoding",
     "HTTPError",
     "HandlerInitArgs",
     "MissingArgumentError",
+    "OutputTransform",
     "RedirectHandler",
     "RequestHandler",
     "ReversibleRouter",
@@ -36,6 +52,9 @@ __all__ = [
     "URLSpec",
     "addslash",
     "authenticated",
+    "create_signed_value",
+    "decode_signed_value",
+    "get_signature_key_version",
     "removeslash",
     "url",
 ]

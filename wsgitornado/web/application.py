@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 
 from wsgitornado import parking
@@ -27,6 +28,7 @@ from wsgitornado.routing import (
 from wsgitornado.web.embed import FallbackHandler
 from wsgitornado.web.handler import RequestHandler
 from wsgitornado.web.simple import ErrorHandler
+from wsgitornado.web.transforms import GZipContentEncoding, OutputTransform
 
 __all__ = ["Application"]
 
@@ -50,7 +52,8 @@ class Application(ReversibleRouter):
         application), keyword arguments for ``initialize``, a name for ``reverse_url``.
     :param default_host: the host whose rules of :meth:`add_handlers` answer requests
         that no rule took.
-    :param transforms: accepted for Tornado's sake.
+    :param transforms: what changes every response: subclasses of OutputTransform.
+        Given, even empty, it takes the place of ``compress_response``.
     :param wsgi: accepted for old programs' sake; it always is.
     :param settings: see the table of settings; those that mean nothing to us are the
         program's own.
@@ -62,16 +65,19 @@ class Application(ReversibleRouter):
         self,
         handlers: RuleList | None = None,
         default_host: str | None = None,
-        transforms: Sequence[Any] | None = None,
+        transforms: Sequence[type[OutputTransform]] | None = None,
         wsgi: bool = False,
         **settings: Any,
     ) -> None:
         self.settings: Settings = settings
         self.default_host = default_host or None
-        self.transforms = list(transforms or ())
+        self.transforms: list[type[OutputTransform]] = list(transforms or ())
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
+        is_compressed = settings.get("compress_response") or settings.get("gzip")
+        if transforms is None and is_compressed:
+            self.transforms.append(GZipContentEncoding)
         self._proxies = ProxyHeaders.from_settings(settings)
         self.body_limits = BodyLimits.from_settings(settings)
         self.wildcard_router = _HandlerRouter(handlers)
@@ -92,9 +98,20 @@ class Application(ReversibleRouter):
             handler._handle_request_exception(error)
         else:
             handler._start_response = start_response
-            done = handler._execute((), *match.path_args, **match.path_kwargs)
-            if done is not DONE:
-                parking.wait(done)
+            try:
+                # A context of its own: what it sets is gone with the request, although
+                # the server's thread goes on to the next one.
+                done = copy_context().run(
+                    handler._execute,
+                    self.transforms,
+                    *match.path_args,
+                    **match.path_kwargs,
+                )
+                if done is not DONE:
+                    parking.wait(done)
+            except BaseException:
+                handler._abandon()
+                raise
         if handler._response is None:
             handler._handle_request_exception(_unfinished(handler))
         assert handler._response is not None
@@ -111,6 +128,19 @@ class Application(ReversibleRouter):
             router = self.wildcard_router
         match = router.find_handler(request)
         return self._default_match() if match is None else match
+
+    def find_below(self, request: HTTPServerRequest, **kwargs: Any) -> RouteMatch:
+        """The same for a router or an application that this one is a target of.
+
+        The handler belongs to this application: to its settings and its log.
+        """
+        match = self.find_handler(request, **kwargs)
+        return RouteMatch(
+            _HandlerWithin(self, match.target),
+            match.target_kwargs,
+            match.path_args,
+            match.path_kwargs,
+        )
 
     def get_handler_delegate(self, *args: Any, **kwargs: Any) -> Any:
         """Tornado's way to call a handler from a router of one's own.
@@ -148,6 +178,10 @@ class Application(ReversibleRouter):
         if path is None:
             raise KeyError(f"{name} not found in named urls")
         return path
+
+    def add_transform(self, transform_class: type[OutputTransform]) -> None:
+        """Add a transform after those that are there."""
+        self.transforms.append(transform_class)
 
     def log_request(self, handler: RequestHandler) -> None:
         """Write one line for a request that is over; override it for other lines.
@@ -198,41 +232,51 @@ class _HandlerRouter(ReversibleRuleRouter):
         return _HandlerRouter(rules)
 
     def target_is_plain(self, target: Any) -> bool:
-        return _is_handler_class(target) or (
-            isinstance(target, Router) and not isinstance(target, Application)
-        )
+        return _is_handler_class(target) or isinstance(target, _HandlerRouter)
 
     def get_target_match(
         self, target: Any, request: HTTPServerRequest, **target_params: Any
     ) -> RouteMatch | None:
-        if isinstance(target, Application):
-            return _match_within(target, request, target_params)
+        if isinstance(target, Router):
+            return self._match_of_router(target, request, target_params)
         if _is_handler_class(target):
             return RouteMatch(target, **target_params)
-        if callable(target) and not isinstance(target, Router):
+        if callable(target):
             return RouteMatch(FallbackHandler, {"fallback": target})
-        return super().get_target_match(target, request, **target_params)
+        return None
+
+    def _match_of_router(
+        self, router: Router, request: HTTPServerRequest, params: dict[str, Any]
+    ) -> RouteMatch | None:
+        """The match of a router of the program's own, whose target may be anything."""
+        match = router.find_below(request, **params)
+        if match is None or isinstance(match.target, _HandlerWithin):
+            return match
+        if _is_handler_class(match.target):
+            return match
+        return self.get_target_match(match.target, request)
 
 
 def _is_handler_class(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, RequestHandler)
 
 
-def _match_within(
-    application: Application, request: HTTPServerRequest, params: dict[str, Any]
-) -> RouteMatch:
-    """The match of an application inside another one: its handlers belong to it."""
-    match = application.find_handler(request, **params)
+class _HandlerWithin:
+    """A handler class of an application inside another one, to which it belongs."""
 
-    def make_handler(
-        _: Application, request: HTTPServerRequest, **kwargs: Any
+    __slots__ = ("_application", "_handler_class")
+
+    def __init__(self, application: Application, handler_class: Any) -> None:
+        self._application = application
+        self._handler_class = handler_class
+
+    def __call__(
+        self, _: Application, request: HTTPServerRequest, **kwargs: Any
     ) -> RequestHandler:
-        handler: RequestHandler = match.target(application, request, **kwargs)
+        handler: RequestHandler = self._handler_class(
+            self._application, request, **kwargs
+        )
         return handler
-
-    return RouteMatch(
-        make_handler, match.target_kwargs, match.path_args, match.path_kwargs
-    )
 
 
 def _unfinished(handler: RequestHandler) -> RuntimeError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 from wsgitornado._types import Settings, StartResponse, WSGIApplication
 from wsgitornado.httputil.request import HTTPServerRequest
+from wsgitornado.log import app_log, gen_log, one_line
+from wsgitornado.web.errors import HTTPError
 
 __all__ = ["HandlerBase"]
 
@@ -50,6 +53,7 @@ class HandlerBase:
     ) -> None:
         self.application = application
         self.request = request
+        request.limits = application.body_limits
         self.clear()
         self.initialize(**kwargs)
 
@@ -92,7 +96,35 @@ class HandlerBase:
         path: str = self.application.reverse_url(name, *args)
         return self.request.script_path + path
 
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log an exception that ended the request; override it to log elsewhere.
+
+        An :exc:`HTTPError` with a message is a warning on the general logger, without
+        traceback; anything else an error with its traceback on the application's.
+        """
+        if isinstance(value, HTTPError):
+            message = value.get_message()
+            if message:
+                gen_log.warning(
+                    "%d %s: %s",
+                    value.status_code,
+                    self._request_summary(),
+                    one_line(message),
+                )
+        else:
+            app_log.error(
+                "Uncaught exception %s\n%r",
+                self._request_summary(),
+                self.request,
+                exc_info=(typ, value, tb),  # type: ignore[arg-type]  # as Tornado passes it
+            )
+
     def _request_summary(self) -> str:
         """The request in a few words, for a line of the log."""
         request = self.request
-        return f"{request.method} {request.uri} ({request.remote_ip})"
+        return one_line(f"{request.method} {request.uri} ({request.remote_ip})")

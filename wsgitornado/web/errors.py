@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import reprlib
 from typing import Any
 
 from wsgitornado.httputil.headers import responses
@@ -47,15 +49,16 @@ class HTTPError(Exception):
     def get_message(self) -> str | None:
         """The log message with its arguments filled in, or None without one.
 
-        Arguments that do not fit are appended rather than raised about: this runs
-        while another error is being handled.
+        Arguments that do not fit, or that fail to become text, are appended rather
+        than raised about: this runs while another error is being handled.
         """
         if self._log_message is None or not self.args:
             return self._log_message
         try:
             return self._log_message % self.args
-        except (TypeError, ValueError):
-            return f"{self._log_message} {self.args!r}"
+        except Exception:
+            # The arguments' own methods may raise anything; reprlib knows.
+            return f"{self._log_message} {reprlib.repr(self.args)}"
 
     def __str__(self) -> str:
         phrase = self.reason or responses.get(self.status_code, "Unknown")
@@ -65,6 +68,11 @@ class HTTPError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.status_code}, {self.get_message()!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # ``args`` are not what __init__ takes, in subclasses even less: an exception
+        # of another process (a pool's) is restored without it.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]  # what pickle itself uses
 
 
 class MissingArgumentError(HTTPError):
@@ -76,7 +84,7 @@ class MissingArgumentError(HTTPError):
     __module__ = "wsgitornado.web"
 
     def __init__(self, arg_name: str) -> None:
-        super().__init__(400, "Missing argument %s", arg_name)
+        super().__init__(400, f"Missing argument {arg_name}")
         self.arg_name = arg_name
 
 

@@ -10,7 +10,7 @@ __all__ = ["body_etag", "etag_is_in"]
 # One entity-tag of RFC 9110 section 8.8.3, strong or weak, or the asterisk that
 # stands for any. Each alternative begins with another character and none of them
 # backtracks, so that the search is linear in the length of the header.
-_ENTITY_TAG = re.compile(r'\*|(?:W/)?"([^"]*)"')
+_ENTITY_TAG = re.compile(r'\*|(?:W/)?"[^"]*"')
 
 
 def body_etag(body: bytes) -> str:
@@ -26,15 +26,18 @@ def etag_is_in(if_none_match: str, etag: str) -> bool:
     """Whether a client that sent this If-None-Match has the body of this tag.
 
     The weak comparison of RFC 9110 section 8.8.3.2: ``W/"x"`` and ``"x"`` are alike.
-    Anything in the header that is no tag is passed over.
+    Anything in the header that is no tag is passed over. Without a tag of ours
+    (``etag`` is empty) the answer is no, to an asterisk too, as in Tornado.
     """
-    opaque = etag.removeprefix("W/").strip('"')
+    if not etag:
+        return False
+    opaque = etag.removeprefix("W/")
     first = True
     for tag in _ENTITY_TAG.finditer(if_none_match):
         if tag[0] == "*":
             if first:
                 return True
-        elif tag[1] == opaque:
+        elif tag[0].removeprefix("W/") == opaque:
             return True
         first = False
     return False

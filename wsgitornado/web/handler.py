@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from types import TracebackType
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from wsgitornado import parking
@@ -12,14 +11,16 @@ from wsgitornado.httputil.body import has_body
 from wsgitornado.httputil.errors import HTTPInputError
 from wsgitornado.httputil.response import CollectedOutput
 from wsgitornado.httputil.urls import is_valid_host, known_hosts
-from wsgitornado.log import app_log, gen_log, one_line
+from wsgitornado.log import app_log
 from wsgitornado.web.errors import Finish, HTTPError, StreamClosedError
-from wsgitornado.web.output import OutputChapter
+from wsgitornado.web.protection import ProtectionChapter
+from wsgitornado.web.transforms import OutputTransform
+from wsgitornado.web.xsrf import SAFE_METHODS
 
 __all__ = ["RequestHandler"]
 
 
-class RequestHandler(OutputChapter):
+class RequestHandler(ProtectionChapter):
     """Answers one request; subclass it and define ``get``, ``post`` and so on.
 
     One instance is made for each request, by the application, from the rule that
@@ -63,47 +64,16 @@ class RequestHandler(OutputChapter):
         """
         return None
 
-    def on_connection_close(self) -> None:
-        """Called when the client leaves before its answer is complete.
-
-        Noticed when output is sent to it; the handler is told by ``flush`` too.
-        """
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Log an exception that ended the request; override it to log elsewhere.
-
-        An :exc:`HTTPError` with a message is a warning on the general logger, without
-        traceback; anything else an error with its traceback on the application's.
-        """
-        if isinstance(value, HTTPError):
-            message = value.get_message()
-            if message:
-                gen_log.warning(
-                    "%d %s: %s",
-                    value.status_code,
-                    self._request_summary(),
-                    one_line(message),
-                )
-        else:
-            app_log.error(
-                "Uncaught exception %s\n%r",
-                self._request_summary(),
-                self.request,
-                exc_info=(typ, value, tb),  # type: ignore[arg-type]  # as Tornado passes it
-            )
-
     def _execute(
-        self, transforms: Any, *args: bytes | None, **kwargs: bytes | None
+        self,
+        transforms: Sequence[type[OutputTransform]],
+        *args: bytes | None,
+        **kwargs: bytes | None,
     ) -> Awaitable[None]:
         """Hop 5: method, body, ``prepare``, verb. Runs in the server's thread."""
         try:
-            request = self.request
-            environ = request.environ
+            environ = self.request.environ
+            self._transforms = self._make_transforms(transforms) if transforms else ()
             method = environ["REQUEST_METHOD"]
             if method not in self.SUPPORTED_METHODS:
                 raise HTTPError(405)
@@ -114,6 +84,8 @@ class RequestHandler(OutputChapter):
             self.path_kwargs = self._decode_groups(kwargs) if kwargs else {}
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 self._read_body()
+            if method not in SAFE_METHODS:
+                self._refuse_forgery()
             result: Any = self.prepare()
             if result is not None:
                 self._wait_for(result, "prepare")
@@ -128,10 +100,21 @@ class RequestHandler(OutputChapter):
             self._handle_request_exception(error)
         return DONE
 
+    def _abandon(self) -> None:
+        """Ctrl-C or the end of the process: the request is over all the same."""
+        if not self._finished and not self._headers_written:
+            self._status_code = 500
+        self._end_contained()
+
     def _read_body(self) -> None:
         """The body whole, before any code of the program runs."""
         if self._reads_body and has_body(self.request.environ):
-            self.request.read_body(self.application.body_limits)
+            self.request.read_body()
+
+    def _make_transforms(
+        self, transforms: Sequence[type[OutputTransform]]
+    ) -> list[OutputTransform]:
+        return [make(self.request) for make in transforms]
 
     def _decode_group(self, group: bytes | None, name: str | None = None) -> str | None:
         """A group of the path as text; None where it took no part in the match."""
@@ -162,12 +145,18 @@ class RequestHandler(OutputChapter):
     def _handle_request_exception(self, error: Exception) -> None:
         """Every exception of a request ends here, and is answered once."""
         if isinstance(error, Finish):
-            if not self._finished:
+            if self._finished:
+                return
+            try:
                 self.finish(*error.args)
-            return
+                return
+            except Exception as failure:
+                error = failure
         if isinstance(error, StreamClosedError):
             # The client's right: no error of anybody's.
-            self._client_leaves(error)
+            if not self._finished:
+                self._note_departure()
+                self._break_off(error)
             return
         if isinstance(error, HTTPInputError):
             error = HTTPError(error.status_code, "%s", error)
@@ -180,12 +169,4 @@ class RequestHandler(OutputChapter):
             # The answer is complete; there is nothing to put in its place.
             return
         status_code = error.status_code if isinstance(error, HTTPError) else 500
-        self.send_error(status_code, exc_info=exc_info)
-
-    def _client_leaves(self, error: StreamClosedError) -> None:
-        try:
-            self.on_connection_close()
-        except Exception:
-            app_log.error("Uncaught exception in on_connection_close", exc_info=True)
-        if not self._finished:
-            self._break_off(error)
+        self._answer_failure(status_code, exc_info)

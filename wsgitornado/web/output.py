@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
-import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
+
+from waitress.channel import ClientDisconnected
 
 from wsgitornado._types import HeaderList, Write
 from wsgitornado.concurrent import DONE
-from wsgitornado.escape import json_encode, utf8, xhtml_escape
+from wsgitornado.escape import json_encode, utf8
 from wsgitornado.httputil.errors import HTTPOutputError
 from wsgitornado.httputil.headers import (
     HOP_BY_HOP_NAMES,
@@ -20,30 +20,33 @@ from wsgitornado.httputil.headers import (
     responses,
 )
 from wsgitornado.httputil.response import (
-    BrokenResponse,
     CollectedOutput,
     Response,
     WrittenResponse,
     complete_headers,
 )
-from wsgitornado.log import app_log, gen_log
+from wsgitornado.log import app_log
 from wsgitornado.web.cookies import CookiesChapter
-from wsgitornado.web.errors import HTTPError, StreamClosedError
+from wsgitornado.web.errors import StreamClosedError
 from wsgitornado.web.etag import body_etag, etag_is_in
+from wsgitornado.web.transforms import OutputTransform
 
-__all__ = ["OutputChapter"]
+__all__ = ["STATUSES_WITHOUT_BODY", "OutputChapter"]
+
+# What servers raise from ``write`` when nobody takes the output any more; waitress has
+# an exception of its own.
+_CLIENT_HAS_LEFT: Final = (OSError, ClientDisconnected)
 
 #: Headers that describe a body: 204 and 304 have none (RFC 9110 section 8.6, 15.4.5).
-_REPRESENTATION_HEADERS = (
+_REPRESENTATION_HEADERS: Final = (
     "Content-Encoding",
     "Content-Language",
     "Content-Length",
     "Content-Type",
 )
 
-_WITHOUT_BODY: Final = frozenset({204, 304})
-
-_ERROR_PAGE = "<html><title>{0}: {1}</title><body>{0}: {1}</body></html>"
+#: What ends at its headers (RFC 9110 sections 15.3.5 and 15.4.5).
+STATUSES_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 class OutputChapter(CookiesChapter):
@@ -51,17 +54,8 @@ class OutputChapter(CookiesChapter):
 
     _write: Write
     _bytes_left: int | None = None
-    # Whether a subclass overrides one of the three methods about the Etag.
-    _has_own_etag = False
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = OutputChapter
-        cls._has_own_etag = (
-            cls.compute_etag is not own.compute_etag
-            or cls.set_etag_header is not own.set_etag_header
-            or cls.check_etag_header is not own.check_etag_header
-        )
+    _transforms: Sequence[OutputTransform] = ()
+    _client_has_left = False
 
     # The headers of the response, checked, by names as "Content-Type". ``_headers``
     # is a view of the same dictionary, made only for those who ask for it.
@@ -116,8 +110,8 @@ class OutputChapter(CookiesChapter):
         if reason is None:
             reason = responses.get(status_code, "Unknown")
         else:
-            reason = check_reason(reason)
-        self._status_code = status_code
+            reason = check_reason(reason) or "Unknown"
+        self._status_code = int(status_code)
         self._reason = reason
 
     def get_status(self) -> int:
@@ -236,54 +230,6 @@ class OutputChapter(CookiesChapter):
             self._end()
         return DONE
 
-    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Answer with an error page in place of what has been written, and finish.
-
-        The page comes from :meth:`write_error`, which gets the keyword arguments. If
-        the headers are gone already the response is broken off, so that the client
-        sees that it is not whole.
-
-        :param reason: the phrase beside the status.
-        """
-        if self._headers_written and not self._take_back():
-            gen_log.error("Cannot send error response after headers written")
-            if not self._finished:
-                self._break_off(_exception_of(kwargs) or HTTPError(status_code))
-            return
-        try:
-            self.clear()
-            self._set_error_status(status_code, kwargs)
-            self.write_error(status_code, **kwargs)
-            if not self._finished:
-                self.finish()
-        except Exception as error:
-            app_log.error("Uncaught exception in write_error", exc_info=True)
-            if self._finished:
-                return
-            if self._headers_written and not self._take_back():
-                self._break_off(error)
-            else:
-                self._send_bare_error(status_code)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Write the page of an error; override it for pages of your own.
-
-        It may use ``write``, ``set_header`` and so on. ``kwargs["exc_info"]`` is there
-        if an exception led here; the status is set already.
-
-        With the setting ``serve_traceback`` this one sends the traceback as plain
-        text. An old program's ``get_error_html`` is called where it exists.
-        """
-        if hasattr(self, "get_error_html"):
-            self._write_error_html(status_code, kwargs)
-        elif self.settings.get("serve_traceback") and "exc_info" in kwargs:
-            self.set_header("Content-Type", "text/plain; charset=UTF-8")
-            for line in traceback.format_exception(*kwargs["exc_info"]):
-                self.write(line)
-            self.finish()
-        else:
-            self.finish(_ERROR_PAGE.format(status_code, xhtml_escape(self._reason)))
-
     def compute_etag(self) -> str | None:
         """The entity tag of the body written so far; None for no tag at all.
 
@@ -311,8 +257,7 @@ class OutputChapter(CookiesChapter):
     def _complete_response(self) -> Response:
         """Hop 7 for a response that is all in memory."""
         fields = self._fields
-        environ = self.request.environ
-        method = environ["REQUEST_METHOD"]
+        method = self.request.environ["REQUEST_METHOD"]
         content = b"".join(self._write_buffer)
         # Joined once, for compute_etag too.
         self._write_buffer = [content]
@@ -321,22 +266,18 @@ class OutputChapter(CookiesChapter):
             and (method == "GET" or method == "HEAD")
             and "Etag" not in fields
         ):
-            if self._has_own_etag:
-                self.set_etag_header()
-                is_known = self.check_etag_header()
-            else:
-                # The same without four calls.
-                fields["Etag"] = etag = body_etag(content)
-                header = environ.get("HTTP_IF_NONE_MATCH", "")
-                is_known = header != "" and etag_is_in(header, etag)
-            if is_known:
+            self.set_etag_header()
+            if self.check_etag_header():
                 content = b""
                 self.set_status(304)
-        if self._status_code in _WITHOUT_BODY:
+        if self._status_code in STATUSES_WITHOUT_BODY:
             self._refuse_body(content)
         elif "Content-Length" not in fields:
             fields["Content-Length"] = str(len(content))
         else:
+            self._check_length(len(content), is_head=method == "HEAD")
+        if self._transforms:
+            content = self._transform_first(content, finishing=True)
             self._check_length(len(content), is_head=method == "HEAD")
         body = [content] if content and method != "HEAD" else []
         return Response(
@@ -386,27 +327,51 @@ class OutputChapter(CookiesChapter):
             headers: HeaderList = list(self._fields.items())
         else:
             headers = self._headers.end_to_end()
+            for _, value in headers:
+                # A program may have set it past set_header.
+                convert_header_value(value)
         if self._new_cookies is not None:
             headers += [("Set-Cookie", text) for text in self._new_cookies.values()]
         return headers
 
     def _start_stream(self, chunk: bytes) -> None:
         """Send the headers and the first chunk through the server's ``write``."""
-        if self._status_code in _WITHOUT_BODY:
+        if self._status_code in STATUSES_WITHOUT_BODY:
             self._refuse_body(chunk)
+        if self._transforms:
+            chunk = self._transform_first(chunk, finishing=False)
         self._bytes_left = self._declared_length()
         self._count(chunk)
+        if self.request.method == "HEAD":
+            self._start_response = CollectedOutput(is_kept=False)
         self._write = self._start_response(
             f"{self._status_code} {self._reason}",
             complete_headers(self.request.environ, self._header_list()),
         )
         self._headers_written = True
-        self._hand_over(b"" if self.request.method == "HEAD" else chunk)
+        self._hand_over(chunk)
 
-    def _send(self, chunk: bytes) -> None:
+    def _send(self, chunk: bytes, finishing: bool = False) -> None:
+        for transform in self._transforms:
+            chunk = transform.transform_chunk(chunk, finishing)
+        if self._status_code in STATUSES_WITHOUT_BODY:
+            self._refuse_body(chunk)
         self._count(chunk)
-        if chunk and self.request.method != "HEAD":
+        if chunk:
             self._hand_over(chunk)
+
+    def _transform_first(self, chunk: bytes, finishing: bool) -> bytes:
+        """Let the transforms change status, headers and the first of the body."""
+        status_code, headers = self._status_code, self._headers
+        for transform in self._transforms:
+            status_code, headers, chunk = transform.transform_first_chunk(
+                status_code, headers, chunk, finishing
+            )
+        if headers is not self._headers:
+            self._headers = headers
+        if status_code != self._status_code:
+            self.set_status(status_code)
+        return chunk
 
     def _count(self, chunk: bytes) -> None:
         """Raise before anything is sent that the Content-Length has no room for."""
@@ -420,12 +385,30 @@ class OutputChapter(CookiesChapter):
         """Give a chunk to the server; runs in the server's thread, which may wait."""
         try:
             self._write(chunk)
-        except OSError as error:
+        except _CLIENT_HAS_LEFT as error:
+            self._note_departure()
             raise StreamClosedError(error) from error
+
+    def _note_departure(self) -> None:
+        """The client has left: tell the handler, once."""
+        if self._client_has_left:
+            return
+        self._client_has_left = True
+        try:
+            self.on_connection_close()
+        except Exception:
+            app_log.error("Uncaught exception in on_connection_close", exc_info=True)
+
+    def on_connection_close(self) -> None:
+        """Called when the client leaves before its answer is complete.
+
+        Noticed when output is sent to it; the handler is told by ``flush`` too.
+        """
 
     def _finish_stream(self) -> None:
         """The end of a response whose headers are sent."""
-        self.flush()
+        chunk, self._write_buffer = b"".join(self._write_buffer), []
+        self._send(chunk, finishing=True)
         if self._bytes_left and self.request.method != "HEAD":
             raise HTTPOutputError(
                 f"Tried to write {self._bytes_left} bytes less than Content-Length"
@@ -433,74 +416,13 @@ class OutputChapter(CookiesChapter):
         self._finished = True
         collected = self._start_response
         if isinstance(collected, CollectedOutput):
-            self._response = Response(
-                collected.status, collected.headers, collected.chunks
+            has_length = self._status_code in STATUSES_WITHOUT_BODY
+            self._response = collected.response(
+                has_length or "Content-Length" in self._fields
             )
             self._end()
         else:
             self._response = WrittenResponse(self._end_contained)
-
-    def _take_back(self) -> bool:
-        """Undo a flush that only collected: True if nothing has left the process."""
-        if isinstance(self._start_response, CollectedOutput) and not self._finished:
-            self._start_response = CollectedOutput()
-            self._headers_written = False
-            return True
-        return False
-
-    def _break_off(self, error: BaseException) -> None:
-        """End a response so that the client sees that it is not whole."""
-        if isinstance(error, StreamClosedError) and error.real_error is not None:
-            # The server's own error: it knows what to do about it.
-            raised = error.real_error
-        else:
-            raised = HTTPOutputError(
-                "the response broke off after its beginning had been sent: "
-                f"{type(error).__name__}"
-            )
-        self._finished = True
-        self._response = BrokenResponse(raised, self._end_contained)
-
-    def _set_error_status(self, status_code: int, kwargs: dict[str, Any]) -> None:
-        """The status of an error page; a reason that cannot be sent is left out."""
-        error = _exception_of(kwargs)
-        reason = kwargs.get("reason")
-        if isinstance(error, HTTPError) and error.reason:
-            reason = error.reason
-        try:
-            self.set_status(status_code, reason)
-        except ValueError:
-            self.set_status(status_code if 200 <= status_code <= 999 else 500)
-
-    def _write_error_html(self, status_code: int, kwargs: dict[str, Any]) -> None:
-        """The error page of a program written for Tornado 2."""
-        warnings.warn(
-            "get_error_html is deprecated: override write_error",
-            DeprecationWarning,
-            stacklevel=4,
-        )
-        error = _exception_of(kwargs)
-        if error is not None:
-            kwargs = {**kwargs, "exception": error}
-        self.finish(self.get_error_html(status_code, **kwargs))  # type: ignore[attr-defined]  # asked for above
-
-    def _send_bare_error(self, status_code: int) -> None:
-        """The error page that no code of the program can spoil."""
-        if not 200 <= status_code <= 999 or status_code in _WITHOUT_BODY:
-            status_code = 500
-        reason = responses.get(status_code, "Unknown")
-        page = _ERROR_PAGE.format(status_code, xhtml_escape(reason)).encode("ascii")
-        self._status_code = status_code
-        self._finished = True
-        self._response = Response(
-            f"{status_code} {reason}",
-            [
-                ("Content-Type", "text/html; charset=UTF-8"),
-                ("Content-Length", str(len(page))),
-            ],
-            [] if self.request.method == "HEAD" else [page],
-        )
-        self._end_contained()
 
     def _end(self) -> None:
         """The request is over: log it, tell the handler, let go of its files. Once."""
@@ -508,7 +430,10 @@ class OutputChapter(CookiesChapter):
             return
         self._is_over = True
         try:
-            self.application.log_request(self)
+            try:
+                self.application.log_request(self)
+            except Exception as error:
+                self.log_exception(type(error), error, error.__traceback__)
             self.on_finish()
         finally:
             if self.request.has_spool:
@@ -534,9 +459,3 @@ def _unwritable(chunk: object) -> str:
         "write() only accepts bytes, unicode, and dict objects, "
         f"not {type(chunk).__name__}{hint}"
     )
-
-
-def _exception_of(kwargs: dict[str, Any]) -> BaseException | None:
-    """The exception in the keyword arguments of ``send_error``."""
-    exc_info = kwargs.get("exc_info")
-    return exc_info[1] if exc_info else None
