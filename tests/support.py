@@ -107,6 +107,8 @@ def run(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     def start_response(
         status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Any:
+        # Servers insist on it; wsgiref.validate does not.
+        assert exc_info is not None or not started, "start_response() was called twice"
         if exc_info is not None and written:
             raise exc_info[1].with_traceback(exc_info[2])
         started[:] = [(status, headers)]
@@ -125,7 +127,7 @@ def run(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     for name, value in headers:
         # wsgiref.validate does not look for these.
         assert name.lower() not in HOP_BY_HOP, name
-        collected.add(name, value)
+        collected.add(name, value.strip(" \t"))
     body = b"".join(written)
     check_length(environ, status, collected, body)
     return Answer(status, collected, body, written)

@@ -163,6 +163,8 @@ def _waitress(
         host=options.host,
         port=options.port,
         threads=options.threads,
+        # Whether a proxy is believed is for the application to say: xheaders.
+        clear_untrusted_proxy_headers=False,
     )
     for host, port in _effective_addresses(server):
         _announce(host, port)

@@ -407,3 +407,7 @@ def test_long_paths_take_linear_time(piece: str) -> None:
     assert unquote_path(request_path(environ)).decode("latin-1") == decoded[2:]
     assert safe_redirect_path(text).startswith("/")
     assert not is_valid_host(text)
+
+
+def test_prefix_of_two_slashes_begins_no_host() -> None:
+    assert script_path({"SCRIPT_NAME": "//evil.example/x"}) == "/evil.example/x"

@@ -63,7 +63,7 @@ class InApplication(Router):
     """A router that leaves the choice to another application."""
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> RouteMatch:
-        return INNER.find_handler(request)
+        return INNER.find_below(request)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,14 @@ def test_nested_application_keeps_its_own_log_and_default_handler() -> None:
     assert lines == ["Missing"]
 
 
-def test_rule_for_hosts_may_hold_rules() -> None:
+def test_rule_for_hosts_may_hold_rules_or_a_handler() -> None:
     application = Application(
         [
             (HostMatches("a.example"), [("/(.*)", Named, named("a"))]),
+            (HostMatches("b.example"), Named, named("b")),
             ("/(.*)", Named, named("other")),
         ]
     )
     assert text(application, "/x", HTTP_HOST="a.example") == "a x"
+    assert text(application, "/x", HTTP_HOST="b.example") == "b"
     assert text(application, "/x") == "other x"

@@ -163,6 +163,15 @@ def test_head_has_the_headers_and_no_body(fallback: Any) -> None:
     assert len(embedded.ends) == 1
 
 
+def test_answer_to_head_stays_empty_however_often_it_is_asked() -> None:
+    body = Body(b"1", b"2")
+    embedded = Embedded(answering(body))
+    iterable: Any = embedded.application(make_environ(method="HEAD"), lambda *_: print)
+    assert [list(iterable), list(iterable)] == [[], []]
+    iterable.close()
+    assert (body.closed, embedded.ends) == (1, [200])
+
+
 # -- Files
 
 

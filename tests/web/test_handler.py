@@ -9,7 +9,13 @@ import pytest
 
 from tests.support import Answer, call
 from wsgitornado.testing import ExpectLog
-from wsgitornado.web import Application, Finish, HTTPError, RequestHandler
+from wsgitornado.web import (
+    Application,
+    Finish,
+    HTTPError,
+    RequestHandler,
+    StreamClosedError,
+)
 
 APPLICATION = "wsgitornado.application"
 BOUND = 30  # seconds: for a busy machine, not a measure of anything
@@ -333,6 +339,15 @@ def test_failure_after_the_answer_is_only_logged() -> None:
     with ExpectLog(APPLICATION, "Uncaught exception GET /"):
         answer = call(serve(Late))
     assert (answer.status_code, answer.text) == (200, "whole")
+
+
+def test_client_that_is_gone_after_its_answer_is_no_error() -> None:
+    class Late(RequestHandler):
+        def get(self) -> None:
+            self.finish("whole")
+            raise StreamClosedError
+
+    assert call(serve(Late)).text == "whole"
 
 
 def test_failure_of_the_log_is_contained() -> None:

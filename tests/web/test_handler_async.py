@@ -105,3 +105,27 @@ def test_handler_may_run_on_its_own_way() -> None:
             self.write("late")
 
     assert call(serve(Late)).text == "late"
+
+
+class FlushedByTheVerb(RequestHandler):
+    async def get(self) -> None:
+        self.write("one ")
+        await self.flush()
+        await pause()
+        self.write("two")
+
+
+class FlushedByPrepare(RequestHandler):
+    def prepare(self) -> None:
+        self.write("one ")
+        self.flush()
+
+    async def get(self) -> None:
+        await pause()
+        self.write("two")
+
+
+@pytest.mark.parametrize("handler", [FlushedByTheVerb, FlushedByPrepare])
+def test_parts_that_are_flushed_come_in_order(handler: type[RequestHandler]) -> None:
+    answer = call(serve(handler))
+    assert (answer.status_code, answer.text) == (200, "one two")

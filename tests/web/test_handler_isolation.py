@@ -283,6 +283,19 @@ def test_what_ends_a_program_goes_to_the_server_and_ends_the_request(
     assert call(application, method=method).status_code == 404
 
 
+def test_answer_that_is_complete_keeps_its_status_when_the_program_ends() -> None:
+    class Answered(Leaving):
+        def get(self) -> None:
+            self.finish("x")
+            sys.exit()
+
+    application: Any = Application([("/", Answered)])
+    application.ends = []
+    with pytest.raises(SystemExit):
+        call(application, is_validated=False)
+    assert application.ends == [200]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_handler_is_gone_with_its_request_without_the_collector(method: str) -> None:
     class Short(RequestHandler):

@@ -174,7 +174,11 @@ def unquote_path(text: str) -> bytes:
 def script_path(environ: WSGIEnvironment) -> str:
     """The prefix that the application is mounted at, percent-encoded; often empty."""
     script_name: str = environ.get("SCRIPT_NAME", "")
-    return quote_path(script_name) if script_name else ""
+    if not script_name:
+        return ""
+    quoted = quote_path(script_name)
+    # Two slashes would begin the name of a host.
+    return "/" + quoted.lstrip("/") if quoted.startswith("//") else quoted
 
 
 def request_path(environ: WSGIEnvironment) -> str:
@@ -188,6 +192,8 @@ def request_path(environ: WSGIEnvironment) -> str:
     path_info: str = environ.get("PATH_INFO", "")
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     is_plain = _MUST_BE_QUOTED.search(path_info) is None
+    if is_plain and target == path_info:
+        return path_info or "/"
     # Where neither holds anything special they can only agree.
     if target and not (is_plain and isinstance(target, str) and "%" not in target):
         spelled = _spelled_path(target, environ.get("SCRIPT_NAME", ""), path_info)

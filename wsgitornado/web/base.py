@@ -28,8 +28,10 @@ class HandlerBase:
         "OPTIONS",
     )
 
-    #: The groups of the URL pattern, decoded; set before ``prepare`` is called.
+    #: The unnamed groups of the URL pattern, decoded; set before ``prepare`` is called.
     path_args: list[Any]
+
+    #: The named groups, likewise.
     path_kwargs: dict[str, Any]
 
     # The state of the response. Class attributes are its beginning: an instance

@@ -107,11 +107,11 @@ class _EmbeddedResponse:
         return _WatchedBody(body, self, environ)
 
     def check_is_started(self) -> None:
-        """Raise if the application has output without a status."""
+        """Raise if there is a body without a status."""
         if not self._is_started:
             raise RuntimeError(
                 f"{self._application!r} answered without calling start_response: it "
-                "must, before the first byte of the body (PEP 3333)"
+                "must, before the first chunk of the body (PEP 3333)"
             )
 
     def end(self) -> None:
@@ -133,6 +133,7 @@ class _EmbeddedResponse:
         try:
             self._write(b"" if self._is_head else data)
         except OSError as error:
+            self._handler._note_departure()
             raise StreamClosedError(error) from error
         if data:
             self.has_output = True
@@ -203,8 +204,8 @@ class _WatchedBody:
         except StopIteration:
             response.check_is_started()
             raise
+        response.check_is_started()
         if chunk:
-            response.check_is_started()
             response.has_output = True
         return chunk
 
@@ -231,10 +232,9 @@ class _DroppedBody(_WatchedBody):
     __slots__ = ()
 
     def __next__(self) -> bytes:
-        # The headers may come as late as the first byte (PEP 3333).
-        while not super().__next__():
-            pass
-        self._iterator = iter(())
+        if self._iterator is None:
+            # The headers may come as late as the first chunk.
+            super().__next__()
         raise StopIteration
 
 

@@ -280,9 +280,14 @@ class OutputChapter(CookiesChapter):
             content = self._transform_first(content, finishing=True)
             self._check_length(len(content), is_head=method == "HEAD")
         body = [content] if content and method != "HEAD" else []
-        return Response(
-            f"{self._status_code} {self._reason}", self._header_list(), body
-        )
+        if self._is_plain and self._new_cookies is None:
+            headers: HeaderList = list(fields.items())
+        else:
+            headers = self._header_list()
+        status_code, reason = self._status_code, self._reason
+        is_usual = status_code == 200 and reason == "OK"
+        status = "200 OK" if is_usual else f"{status_code} {reason}"
+        return Response(status, headers, body)
 
     def _refuse_body(self, content: bytes) -> None:
         """A status without a body: raise if there is one, drop what describes it."""
@@ -323,13 +328,10 @@ class OutputChapter(CookiesChapter):
 
         What concerns the connection alone is the server's: PEP 3333 forbids it here.
         """
-        if self._is_plain:
-            headers: HeaderList = list(self._fields.items())
-        else:
-            headers = self._headers.end_to_end()
-            for _, value in headers:
-                # A program may have set it past set_header.
-                convert_header_value(value)
+        headers = self._headers.end_to_end()
+        for _, value in headers:
+            # A program may have set it past set_header.
+            convert_header_value(value)
         if self._new_cookies is not None:
             headers += [("Set-Cookie", text) for text in self._new_cookies.values()]
         return headers
