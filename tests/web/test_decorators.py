@@ -185,7 +185,8 @@ def test_no_path_leads_elsewhere(
         assert not re.search(r"[^!-~]", location)
         parts = urlsplit("http://here" + location)
         end = "/" if kind == "add" else ""
-        whole = script_name + "/" + path
+        prefix = re.sub("^//", "/", script_name)
+        whole = prefix + "/" + path
         expected = whole.rstrip("/") if kind == "remove" else whole
         assert unquote(parts.path) == expected + end
         assert parts.query == query
