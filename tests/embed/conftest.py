@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -56,9 +57,11 @@ def forget_what_settings_led_to() -> None:
     for name in sorted(dir(settings)):
         # Its receiver for DATABASES only warns that it does nothing.
         if name.isupper() and name not in signals.COMPLEX_OVERRIDE_SETTINGS:
-            setting_changed.send(
-                sender=None, setting=name, value=getattr(settings, name), enter=True
-            )
+            with warnings.catch_warnings():
+                # Some are deprecated, and warn when they are only looked at.
+                warnings.simplefilter("ignore")
+                value = getattr(settings, name)
+            setting_changed.send(sender=None, setting=name, value=value, enter=True)
 
 
 @pytest.fixture(scope="session")
