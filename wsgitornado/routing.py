@@ -490,12 +490,14 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
     def process_rule(self, rule: Rule) -> Rule:
         """Remember the name of a rule; a second use of it takes it over, and warns."""
         rule = super().process_rule(rule)
-        if rule.name:
-            if rule.name in self.named_rules:
-                app_log.warning(
-                    "Multiple handlers named %s; replacing previous value", rule.name
-                )
-            self.named_rules[rule.name] = rule
+        name = rule.name
+        if not name:
+            return rule
+        if self.named_rules.setdefault(name, rule) is not rule:
+            app_log.warning(
+                "Multiple handlers named %s; replacing previous value", name
+            )
+            self.named_rules[name] = rule
         return rule
 
     def nested_router(self, rules: RuleList) -> Router:

@@ -331,9 +331,10 @@ class ArgReplacer:
         self, args: Sequence[Any], kwargs: dict[str, Any], default: Any = None
     ) -> Any:
         """Return the argument, or ``default`` if the call does not pass it."""
-        if self.arg_pos is not None and len(args) > self.arg_pos:
-            return args[self.arg_pos]
-        return kwargs.get(self.name, default)
+        position = self.arg_pos
+        if position is None or position >= len(args):
+            return kwargs.get(self.name, default)
+        return args[position]
 
     def replace(
         self, new_value: Any, args: Sequence[Any], kwargs: dict[str, Any]

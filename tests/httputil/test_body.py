@@ -21,24 +21,27 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wsgitornado.httputil import body as body_module
+from wsgitornado.httputil import forms as forms_module
 from wsgitornado.httputil.body import (
     BodyLimits,
-    HTTPFile,
     ParseBodyConfig,
     ParseMultipartConfig,
     ParseUrlEncodedConfig,
-    check_multipart,
     close_body,
-    close_files,
     has_body,
-    is_form,
-    parse_body_arguments,
-    parse_form,
-    parse_multipart_form_data,
     read_body,
     set_parse_body_config,
 )
 from wsgitornado.httputil.errors import HTTPInputError
+from wsgitornado.httputil.forms import (
+    HTTPFile,
+    check_multipart,
+    close_files,
+    is_form,
+    parse_body_arguments,
+    parse_form,
+    parse_multipart_form_data,
+)
 from wsgitornado.httputil.headers import HTTPHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
 
@@ -887,7 +890,7 @@ class TestMultipart:
     def test_lines_that_begin_like_the_boundary_are_limited(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(body_module, "_MAX_LOOKALIKES", 6)
+        monkeypatch.setattr(forms_module, "_MAX_LOOKALIKES", 6)
         content = b"\r\n--xy" * 3
         body = field_part("a", content) * 2
         assert parsed(body + END)[0] == {"a": [content, content]}
@@ -957,7 +960,7 @@ class TestUploadedContent:
         body = b"".join(file_part(content, boundary=boundary) for content in contents)
         body += b"--" + boundary + b"--\r\n"
         with pytest.MonkeyPatch.context() as patch, spooled(body, memory) as spool:
-            patch.setattr(body_module, "_CHUNK", chunk)
+            patch.setattr(forms_module, "_CHUNK", chunk)
             _, files = parse_form(
                 f'multipart/form-data; boundary="{boundary.decode()}"', spool, LIMITS
             )
@@ -969,7 +972,7 @@ class TestUploadedContent:
         self, chunk: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         content = b"\r\n--\r\n--x-\r\n--xx\r\n--x\r--x--\r\n-"
-        monkeypatch.setattr(body_module, "_CHUNK", chunk)
+        monkeypatch.setattr(forms_module, "_CHUNK", chunk)
         with spooled(file_part(content) * 2 + END, 0) as spool:
             _, files = parse_form(MULTIPART, spool, LIMITS)
             assert [file.body for file in files["f"]] == [content, content]
@@ -978,15 +981,15 @@ class TestUploadedContent:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         largest = 0
-        read = body_module._FileSource.read_some
+        read = forms_module._FileSource.read_some
 
-        def counting(source: body_module._FileSource, start: int, size: int) -> bytes:
+        def counting(source: forms_module._FileSource, start: int, size: int) -> bytes:
             nonlocal largest
             chunk = read(source, start, size)
             largest = max(largest, len(chunk))
             return chunk
 
-        monkeypatch.setattr(body_module._FileSource, "read_some", counting)
+        monkeypatch.setattr(forms_module._FileSource, "read_some", counting)
         content = bytes(3_000_000)
         with spooled(file_part(content) + END, 0) as spool:
             _, files = parse_form(MULTIPART, spool, LIMITS)
@@ -999,10 +1002,10 @@ class TestUploadedContent:
     ) -> None:
         def bytes_read(scale: int) -> int:
             total = 0
-            read = body_module._FileSource.read_some
+            read = forms_module._FileSource.read_some
 
             def counting(
-                source: body_module._FileSource, start: int, size: int
+                source: forms_module._FileSource, start: int, size: int
             ) -> bytes:
                 nonlocal total
                 chunk = read(source, start, size)
@@ -1016,7 +1019,7 @@ class TestUploadedContent:
                 body = file_part(content * (10_000 * scale))
             limits = BodyLimits(max_multipart_parts=10**6)
             with spooled(body + END, 0) as spool, pytest.MonkeyPatch.context() as patch:
-                patch.setattr(body_module._FileSource, "read_some", counting)
+                patch.setattr(forms_module._FileSource, "read_some", counting)
                 parse_form(MULTIPART, spool, limits)
             return total
 
@@ -1186,9 +1189,9 @@ class TestHTTPFile:
         with spooled(file_part(b"0123456789") + END, 0) as spool:
             upload = parse_form(MULTIPART, spool, LIMITS)[1]["f"][0]
             reads = []
-            read = body_module._FileSource.read
+            read = forms_module._FileSource.read
             monkeypatch.setattr(
-                body_module._FileSource,
+                forms_module._FileSource,
                 "read",
                 lambda *args: reads.append(args) or read(*args),  # type: ignore[func-returns-value]  # for its effect
             )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from wsgitornado.httputil.body import (
     BodyLimits,
-    HTTPFile,
     ParseBodyConfig,
     ParseMultipartConfig,
     ParseUrlEncodedConfig,
-    parse_body_arguments,
-    parse_multipart_form_data,
     set_parse_body_config,
 )
 from wsgitornado.httputil.cookies import parse_cookie
 from wsgitornado.httputil.errors import HTTPInputError, HTTPOutputError
+from wsgitornado.httputil.forms import (
+    HTTPFile,
+    parse_body_arguments,
+    parse_multipart_form_data,
+)
 from wsgitornado.httputil.headers import (
     HTTPHeaders,
     RequestStartLine,

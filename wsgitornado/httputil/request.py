@@ -11,16 +11,10 @@ from typing import Any, BinaryIO
 
 from wsgitornado._types import WSGIEnvironment
 from wsgitornado.escape import parse_qs_bytes
-from wsgitornado.httputil.body import (
-    BodyLimits,
-    HTTPFile,
-    close_body,
-    is_form,
-    parse_form,
-    read_body,
-)
+from wsgitornado.httputil.body import BodyLimits, close_body, read_body
 from wsgitornado.httputil.cookies import parse_cookies_to_morsels
 from wsgitornado.httputil.errors import HTTPInputError
+from wsgitornado.httputil.forms import HTTPFile, is_form, parse_form
 from wsgitornado.httputil.headers import HTTPHeaders
 from wsgitornado.httputil.urls import request_path, script_path, split_host_and_port
 from wsgitornado.log import one_line

@@ -22,12 +22,17 @@ class _Required:
 
 _REQUIRED: Final[Any] = _Required()
 
+#: Stands for a user that nobody has asked for yet: None is one that is nobody.
+_NOT_ASKED: Final[Any] = object()
+
 # Tornado replaces these by a space: the control characters that are no white space.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 class InputChapter(HandlerBase):
     """RequestHandler's chapter on input."""
+
+    _current_user: Any = _NOT_ASKED
 
     @overload
     def get_argument(self, name: str, *, strip: bool = True) -> str: ...
@@ -106,8 +111,8 @@ class InputChapter(HandlerBase):
 
         It may be set instead, for instance in an asynchronous ``prepare``.
         """
-        if not hasattr(self, "_current_user"):
-            self._current_user = self.get_current_user()
+        if self._current_user is _NOT_ASKED:
+            self.current_user = self.get_current_user()
         return self._current_user
 
     @current_user.setter
