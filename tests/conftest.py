@@ -51,8 +51,12 @@ def no_thread_is_left() -> Iterator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where everything can be had, a test skipped for want of something has failed."""
+    """Where everything can be had, a test skipped for want of something has failed.
+
+    What no package brings, a reason that begins with "this machine" says so.
+    """
     report = yield
-    if os.environ.get("WSGITORNADO_NO_SKIPS") and report.skipped:
+    is_excused = "this machine" in str(report.longrepr)
+    if os.environ.get("WSGITORNADO_NO_SKIPS") and report.skipped and not is_excused:
         report.outcome = "failed"
     return report

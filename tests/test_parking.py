@@ -405,7 +405,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine cannot fork")
 @pytest.mark.parametrize(
     ("fork", "leave"),
     [
@@ -438,7 +438,7 @@ def test_loop_of_another_process_is_left_alone(
     assert parents.is_running()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine cannot fork")
 def test_child_can_start_its_loop_although_the_lock_was_held() -> None:
     done = run_program(
         """

@@ -244,7 +244,7 @@ def test_requests_do_not_wait_for_each_other() -> None:
         assert one.read_answer().body == other.read_answer().body == b"met"
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 def test_ipv6_address_is_listened_on() -> None:
     with serving(answering("200 OK"), "::1") as port:
         socket.create_connection(("::1", port)).close()
