@@ -103,7 +103,7 @@ class Application(ReversibleRouter):
                 # the server's thread goes on to the next one.
                 done = copy_context().run(
                     handler._execute,
-                    self.transforms,
+                    handler.application.transforms,
                     *match.path_args,
                     **match.path_kwargs,
                 )

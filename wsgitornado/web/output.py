@@ -373,6 +373,8 @@ class OutputChapter(CookiesChapter):
             self._headers = headers
         if status_code != self._status_code:
             self.set_status(status_code)
+        if self._status_code in STATUSES_WITHOUT_BODY:
+            self._refuse_body(chunk)
         return chunk
 
     def _count(self, chunk: bytes) -> None:

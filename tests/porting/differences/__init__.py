@@ -12,6 +12,7 @@ from tests.porting.differences import (
     forms,
     lengths,
     output,
+    protection,
     redirects,
     requests,
 )
@@ -27,4 +28,5 @@ DIFFERENCES: dict[str, Row] = {
     **output.DIFFERENCES,
     **lengths.DIFFERENCES,
     **failures.DIFFERENCES,
+    **protection.DIFFERENCES,
 }
