@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
 
-__all__ = ["missing_browser", "open_browser", "take_screenshot"]
+__all__ = ["has_left", "missing_browser", "open_browser", "take_screenshot"]
 
 CHROMIUM = (
     shutil.which("chromium")
@@ -45,6 +50,27 @@ def missing_browser() -> str:
     if CHROMEDRIVER is None:
         return "no chromedriver on PATH"
     return ""
+
+
+def has_left(element: WebElement) -> Callable[[WebDriver], bool]:
+    """A condition to wait for: the page that the element was on has given way.
+
+    Asked in the middle of the change, the driver has another error than selenium's
+    ``staleness_of`` knows.
+    """
+
+    def condition(driver: WebDriver) -> bool:
+        try:
+            element.is_enabled()
+        except StaleElementReferenceException:
+            return True
+        except WebDriverException as error:
+            if "does not belong to the document" in str(error.msg):
+                return True
+            raise
+        return False
+
+    return condition
 
 
 @contextmanager

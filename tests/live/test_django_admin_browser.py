@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import missing_browser, open_browser, take_screenshot
+from tests.browser import has_left, missing_browser, open_browser, take_screenshot
 from tests.live.client import HOST
 from tests.live.servers import ROOT, SERVERS, LiveServer, run_command
 
@@ -74,7 +73,7 @@ def press(browser: WebDriver, selector: str) -> None:
     """Press a button or a link and wait for the next page."""
     page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(By.CSS_SELECTOR, selector).click()
-    WebDriverWait(browser, BOUND).until(staleness_of(page))
+    WebDriverWait(browser, BOUND).until(has_left(page))
     WebDriverWait(browser, BOUND).until(
         lambda driver: driver.execute_script("return document.readyState") == "complete"
     )

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import missing_browser, open_browser, take_screenshot
+from tests.browser import has_left, missing_browser, open_browser, take_screenshot
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -133,7 +132,7 @@ def press(browser: WebDriver, selector: str) -> None:
     """Press a button of a form and wait for the next page."""
     page = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(By.CSS_SELECTOR, selector).click()
-    WebDriverWait(browser, BOUND).until(staleness_of(page))
+    WebDriverWait(browser, BOUND).until(has_left(page))
     WebDriverWait(browser, BOUND).until(
         lambda driver: driver.execute_script("return document.readyState") == "complete"
     )
