@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 import pytest
 import tornado.httputil
@@ -18,7 +18,6 @@ from wsgitornado.httputil.urls import (
     quote_path,
     request_path,
     requote_path,
-    safe_redirect_path,
     script_path,
     split_host_and_port,
     unquote_path,
@@ -357,41 +356,30 @@ def test_the_mount_point_is_quoted(environ: dict[str, Any], path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "safe"),
+    ("path", "quoted"),
     [
-        ("/a", "/a"),
-        ("a", "/a"),
-        ("", "/"),
-        ("//evil.example", "/evil.example"),
-        ("/\\evil.example", "/evil.example"),
-        ("\\\\evil.example", "/evil.example"),
-        ("/\t/evil.example", "/evil.example"),
-        (" \x00//evil.example", "/evil.example"),
-        ("/%2F/evil.example", "/%2F/evil.example"),
-        ("/a//b", "/a//b"),
+        ("/a%20b", "/a%20b"),
+        ("/%2F/x", "/%2F/x"),
         ("/a\\b", "/a%5Cb"),
         ("/a?b#c", "/a%3Fb%23c"),
         ("/a\r\nb: c", "/a%0D%0Ab:%20c"),
         ("/%41%zz%", "/%41%25zz%25"),
         ("/\xe9\ud800", "/%C3%A9%ED%A0%80"),
-        ("javascript:x", "/javascript:x"),
     ],
     ids=repr,
 )
-def test_a_redirect_to_a_path_stays_on_its_host(path: str, safe: str) -> None:
-    assert safe_redirect_path(path) == safe
+def test_what_may_not_stand_in_a_path_is_quoted(path: str, quoted: str) -> None:
+    assert requote_path(path) == quoted
 
 
 @given(st.text(alphabet="/\\\t\r\n\x00 .:@?#%ae\xe9"))
-def test_no_path_becomes_another_host(path: str) -> None:
-    safe = safe_redirect_path(path)
-    target = urlsplit(urljoin("http://here/start", safe))
-    assert target.netloc == "here"
+def test_requoted_path_adds_no_query_and_no_header(path: str) -> None:
+    quoted = requote_path("/x" + path)
+    target = urlsplit("http://here" + quoted)
     assert (target.query, target.fragment) == ("", "")
-    assert not safe.startswith("//")
-    assert safe.isascii()
-    assert safe.isprintable()
-    assert safe_redirect_path(safe) == safe
+    assert quoted.isascii()
+    assert quoted.isprintable()
+    assert requote_path(quoted) == quoted
 
 
 @pytest.mark.parametrize("piece", ["%", "/", "%2", "%2F", "\\", "a", " "], ids=repr)
@@ -405,7 +393,7 @@ def test_long_paths_take_linear_time(piece: str) -> None:
         "REQUEST_URI": "/%61" + text,
     }
     assert unquote_path(request_path(environ)).decode("latin-1") == decoded[2:]
-    assert safe_redirect_path(text).startswith("/")
+    assert requote_path(requote_path(text)) == requote_path(text)
     assert not is_valid_host(text)
 
 

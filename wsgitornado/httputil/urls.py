@@ -26,7 +26,6 @@ __all__ = [
     "quote_path",
     "request_path",
     "requote_path",
-    "safe_redirect_path",
     "script_path",
     "split_host_and_port",
     "unquote_path",
@@ -44,10 +43,6 @@ _NOT_PRINTABLE_ASCII = re.compile(r"[^!-~]")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*")
 # One byte, as a target spells it.
 _SPELLED_BYTE = re.compile(r"%[0-9A-Fa-f]{2}|.", re.DOTALL)
-
-# What browsers take for slashes or drop at the start of a Location: both slashes,
-# C0 controls and the space (WHATWG URL Standard, section 4.4).
-_READ_AS_SLASH_OR_DROPPED = "/\\\x7f" + "".join(map(chr, range(0x21)))
 
 # A domain name has at most 253 characters; this leaves room for brackets and a port.
 _LONGEST_HOST = 300
@@ -231,20 +226,6 @@ def _spelled_path(target: object, script_name: str, path_info: str) -> str | Non
     if raw.startswith("/") != path_info.startswith("/"):
         return None
     return None if _NOT_PRINTABLE_ASCII.search(raw) else raw
-
-
-def safe_redirect_path(path: str) -> str:
-    """Make a path that the package puts into a Location stay on its host.
-
-    Browsers drop control characters and spaces before a Location, take ``\\`` for
-    ``/``, and read what follows two of them as a host: a run of all these at the
-    start becomes one slash. What may not stand in a path is quoted, what is quoted
-    already stays.
-
-    >>> safe_redirect_path("//evil.example/x")
-    '/evil.example/x'
-    """
-    return "/" + requote_path(path.lstrip(_READ_AS_SLASH_OR_DROPPED))
 
 
 def requote_path(path: str) -> str:
