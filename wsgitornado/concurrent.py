@@ -1,11 +1,29 @@
-"""Futures as far as a thread needs them: the one that is already done."""
+"""Futures that threads and the loop share, and which thread runs a loop."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-__all__ = ["DONE", "DoneFuture"]
+__all__ = ["DONE", "DoneFuture", "is_on_loop"]
+
+
+def is_on_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the calling thread is the one that runs this loop at this moment.
+
+    asyncio's own loops remember the ident of their thread. That is asked first:
+    ``get_running_loop()`` lies under gevent, whose greenlets share one real thread.
+    """
+    ident = getattr(loop, "_thread_id", _UNKNOWN)
+    if ident is _UNKNOWN:
+        # uvloop keeps it to itself.
+        return asyncio._get_running_loop() is loop
+    return bool(ident == threading.get_ident())
+
+
+_UNKNOWN: Final = object()
 
 
 class DoneFuture:
