@@ -237,7 +237,15 @@ class RouteIndex(Generic[T]):
 
     def attempts(self, path: str) -> _Attempts[T]:
         """Return the ``attempt`` of every candidate whose literal fits, in order."""
-        return self._whole.get(path) or self._attempts[self._position(path)]
+        whole = self._whole.get(path)
+        if whole is not None:
+            return whole
+        # ``_position`` written out: this is asked for every path with an argument.
+        texts = self._texts
+        position = bisect_right(texts, path) - 1
+        while not path.startswith(texts[position]):
+            position = self._parents[position]
+        return self._attempts[position]
 
     def _position(self, path: str) -> int:
         """Find the longest of the texts that the path begins with.

@@ -21,13 +21,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from wsgitornado._route_index import (
     NOTHING,
     Attempt,
     Candidate,
+    Literal,
     RouteIndex,
     WatchedList,
     literal,
@@ -56,6 +57,9 @@ __all__ = [
 ]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+# How often the attributes of any finished rule were set. Routers compare it.
+_edits = 0
 
 
 class RouteMatch:
@@ -243,9 +247,6 @@ class Rule:
     :raises ImportError: if a dotted name leads nowhere.
     """
 
-    #: How often the attributes of any finished rule were set. Routers compare it.
-    _edits: ClassVar[int] = 0
-
     def __init__(
         self,
         matcher: Matcher,
@@ -262,10 +263,11 @@ class Rule:
         self.name = name
 
     def __setattr__(self, attribute: str, value: object) -> None:
+        global _edits
         is_edit = attribute in self.__dict__
         super().__setattr__(attribute, value)
         if is_edit:
-            Rule._edits += 1
+            _edits += 1
 
     def reverse(self, *args: Any) -> str | None:
         """Return what :meth:`Matcher.reverse` of the matcher says."""
@@ -426,7 +428,7 @@ class RuleRouter(Router):
         the same request on its own.
         """
         index = self._index
-        if index.version is not self._rules.version or index.edits != Rule._edits:
+        if index.version is not self._rules.version or index.edits != _edits:
             index = self._index = _Index(self, self._rules)
         path = request.path
         ready = index.ready.get(path)
@@ -528,7 +530,7 @@ class _Index(RouteIndex[RouteMatch]):
     def __init__(self, router: RuleRouter, rules: WatchedList[Rule]) -> None:
         # Before the rules are read: a change in between makes the next request look
         # again, and never goes unseen.
-        self.edits = Rule._edits
+        self.edits = _edits
         self.version = rules.version
         super().__init__([_candidate(router, rule) for rule in tuple(rules)])
 
@@ -552,6 +554,8 @@ def _candidate(router: RuleRouter, rule: Rule) -> Candidate[RouteMatch]:
     text = literal(matcher.regex)
     if not is_final:
         return Candidate(text, _asking(router, rule))
+    if _takes_one_segment(matcher.regex, text.text):
+        return Candidate(text, _one_segment(text.text, target, target_kwargs))
     if matcher.regex.groups:
         return Candidate(text, _capturing(matcher.regex, target, target_kwargs))
     match = RouteMatch(target, target_kwargs)
@@ -571,6 +575,42 @@ def _asking(router: RuleRouter, rule: Rule) -> Attempt[RouteMatch]:
         if rule.target_kwargs:
             params = {**params, "target_kwargs": rule.target_kwargs}
         return router.get_target_match(rule.target, request, **params)
+
+    return attempt
+
+
+def _takes_one_segment(regex: re.Pattern[str], prefix: str) -> bool:
+    """Whether a pattern is plain text, then ``([^/]+)$``."""
+    before, group, after = regex.pattern.partition("([^/]+)$")
+    if not group or after or regex.groups != 1:
+        return False
+    return literal(re.compile(before + "$", regex.flags)) == Literal(prefix, True)
+
+
+def _one_segment(
+    prefix: str, target: Any, kwargs: dict[str, Any]
+) -> Attempt[RouteMatch]:
+    """The commonest pattern, ``prefix([^/]+)$``, without a regular expression.
+
+    Asked only for paths that begin with the prefix: what is left is the argument,
+    unless it is empty or has a slash in it.
+    """
+    length = len(prefix)
+    new = object.__new__
+
+    def attempt(request: HTTPServerRequest, path: str) -> RouteMatch | None:
+        segment = path[length:]
+        if not segment or "/" in segment:
+            return None
+        # RouteMatch() written out: half of its cost is the call of __init__.
+        match = new(RouteMatch)
+        match.target = target
+        match.target_kwargs = kwargs
+        match.path_args = (
+            unquote_to_bytes(segment) if "%" in segment else segment.encode(),
+        )
+        match.path_kwargs = _EMPTY
+        return match
 
     return attempt
 

@@ -223,8 +223,7 @@ class HTTPServerRequest(BaseRequest):
         :raises HTTPInputError: if it is too long, not as long as it says, or no form.
         """
         self._spool()
-        if is_form(self.environ.get("CONTENT_TYPE", "")):
-            self._form  # noqa: B018  # parsed now and kept
+        self._form  # noqa: B018  # parsed now and kept
 
     def _spool(self) -> BinaryIO:
         """The body, read whole, for requests that no handler prepared too."""

@@ -101,12 +101,15 @@ class Application(ReversibleRouter):
             try:
                 # A context of its own: what it sets is gone with the request, although
                 # the server's thread goes on to the next one.
-                done = copy_context().run(
-                    handler._execute,
-                    handler.application.transforms,
-                    *match.path_args,
-                    **match.path_kwargs,
-                )
+                execute, transforms = handler._execute, handler.application.transforms
+                run = copy_context().run
+                # Unpacking costs, most of all an empty mapping that is no dict.
+                if match.path_kwargs:
+                    done = run(
+                        execute, transforms, *match.path_args, **match.path_kwargs
+                    )
+                else:
+                    done = run(execute, transforms, *match.path_args)
                 if done is not DONE:
                     parking.wait(done)
             except BaseException:

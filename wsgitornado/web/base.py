@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -9,6 +10,7 @@ from wsgitornado._types import Settings, StartResponse, WSGIApplication
 from wsgitornado.httputil.request import HTTPServerRequest
 from wsgitornado.log import app_log, gen_log, one_line
 from wsgitornado.web.errors import HTTPError
+from wsgitornado.web.transforms import OutputTransform
 
 __all__ = ["HandlerBase"]
 
@@ -34,8 +36,8 @@ class HandlerBase:
     #: The named groups, likewise.
     path_kwargs: dict[str, Any]
 
-    # The state of the response. Class attributes are its beginning: an instance
-    # stores only what differs, which is cheaper than setting ten of them each time.
+    # The state of the response. Class attributes are its beginning; those that every
+    # request reads are stored in the instance too, where they are found faster.
     _auto_finish = True
     _finished = False
     _headers_written = False
@@ -45,6 +47,9 @@ class HandlerBase:
     _response: WSGIApplication | None = None
     _start_response: StartResponse
     _write_buffer: list[bytes]
+    _transforms: Sequence[OutputTransform] = ()
+    # The Set-Cookie values of this response by the name of the cookie.
+    _new_cookies: dict[str, str] | None = None
 
     #: The application that the handler belongs to. A program that subclasses it may
     #: say so: ``application: MyApplication``.
@@ -55,6 +60,9 @@ class HandlerBase:
     ) -> None:
         self.application = application
         self.request = request
+        self._finished = self._headers_written = self._is_over = False
+        self._new_cookies = None
+        self._transforms = ()
         request.limits = application.body_limits
         self.clear()
         self.initialize(**kwargs)

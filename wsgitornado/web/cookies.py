@@ -25,9 +25,6 @@ _EXPIRY = frozenset({"expires", "expires_days", "max_age"})
 class CookiesChapter(InputChapter):
     """RequestHandler's chapter on cookies."""
 
-    # The Set-Cookie values of this response by the name of the cookie.
-    _new_cookies: dict[str, str] | None = None
-
     @property
     def cookies(self) -> SimpleCookie:
         """The cookies of the request, as morsels by name: ``request.cookies``."""

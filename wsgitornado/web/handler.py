@@ -80,7 +80,7 @@ class RequestHandler(ProtectionChapter):
             host = environ.get("HTTP_HOST")
             if host not in known_hosts and host and not is_valid_host(host):
                 raise HTTPError(400, "Invalid Host header: %r", host[:80])
-            self.path_args = list(map(self._decode_group, args)) if args else []
+            self.path_args = self._decode_args(args) if args else []
             self.path_kwargs = self._decode_groups(kwargs) if kwargs else {}
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 self._read_body()
@@ -116,12 +116,18 @@ class RequestHandler(ProtectionChapter):
     ) -> list[OutputTransform]:
         return [make(self.request) for make in transforms]
 
-    def _decode_group(self, group: bytes | None, name: str | None = None) -> str | None:
-        """A group of the path as text; None where it took no part in the match."""
-        return None if group is None else self.decode_argument(group, name=name)
+    def _decode_args(self, groups: Sequence[bytes | None]) -> list[str | None]:
+        """The groups of the path as text; None where one took no part in the match."""
+        texts: list[str | None] = []
+        for group in groups:
+            texts.append(None if group is None else self.decode_argument(group))
+        return texts
 
     def _decode_groups(self, groups: dict[str, bytes | None]) -> dict[str, str | None]:
-        return {name: self._decode_group(group, name) for name, group in groups.items()}
+        return {
+            name: None if group is None else self.decode_argument(group, name=name)
+            for name, group in groups.items()
+        }
 
     def _wait_for(self, result: Any, name: str) -> None:
         """Run what a method returned to its end on the background loop."""

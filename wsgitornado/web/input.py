@@ -49,7 +49,10 @@ class InputChapter(HandlerBase):
             raises :exc:`MissingArgumentError`, a 400. None is a default.
         :param strip: without white space at both ends.
         """
-        return self._get_argument(name, default, self.request.arguments, strip)
+        values = self.request.arguments.get(name)
+        if values:
+            return self._argument_text(values[-1], name, strip)
+        return _default_of(name, default)
 
     @overload
     def get_query_argument(self, name: str, *, strip: bool = True) -> str: ...
@@ -61,7 +64,10 @@ class InputChapter(HandlerBase):
         self, name: str, default: Any = _REQUIRED, strip: bool = True
     ) -> Any:
         """Like :meth:`get_argument`, from the query string alone."""
-        return self._get_argument(name, default, self.request.query_arguments, strip)
+        values = self.request.query_arguments.get(name)
+        if values:
+            return self._argument_text(values[-1], name, strip)
+        return _default_of(name, default)
 
     @overload
     def get_body_argument(self, name: str, *, strip: bool = True) -> str: ...
@@ -73,7 +79,10 @@ class InputChapter(HandlerBase):
         self, name: str, default: Any = _REQUIRED, strip: bool = True
     ) -> Any:
         """Like :meth:`get_argument`, from a form in the body alone (never JSON)."""
-        return self._get_argument(name, default, self.request.body_arguments, strip)
+        values = self.request.body_arguments.get(name)
+        if values:
+            return self._argument_text(values[-1], name, strip)
+        return _default_of(name, default)
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """All arguments of this name, those of the query first; maybe none."""
@@ -138,16 +147,6 @@ class InputChapter(HandlerBase):
         is_path = url.startswith("/") and not url.startswith("//")
         return self.request.script_path + url if is_path else url
 
-    def _get_argument(
-        self, name: str, default: Any, source: dict[str, list[bytes]], strip: bool
-    ) -> Any:
-        values = source.get(name)
-        if not values:
-            if default is _REQUIRED:
-                raise MissingArgumentError(name)
-            return default
-        return self._argument_text(values[-1], name, strip)
-
     def _get_arguments(
         self, name: str, source: dict[str, list[bytes]], strip: bool
     ) -> list[str]:
@@ -162,3 +161,9 @@ class InputChapter(HandlerBase):
         if not text.isprintable():
             text = _CONTROL_CHARACTERS.sub(" ", text)
         return text.strip() if strip else text
+
+
+def _default_of(name: str, default: Any) -> Any:
+    if default is _REQUIRED:
+        raise MissingArgumentError(name)
+    return default

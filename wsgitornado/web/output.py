@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from waitress.channel import ClientDisconnected
@@ -29,7 +29,6 @@ from wsgitornado.log import app_log
 from wsgitornado.web.cookies import CookiesChapter
 from wsgitornado.web.errors import StreamClosedError
 from wsgitornado.web.etag import body_etag, etag_is_in
-from wsgitornado.web.transforms import OutputTransform
 
 __all__ = ["STATUSES_WITHOUT_BODY", "OutputChapter"]
 
@@ -54,7 +53,6 @@ class OutputChapter(CookiesChapter):
 
     _write: Write
     _bytes_left: int | None = None
-    _transforms: Sequence[OutputTransform] = ()
     _client_has_left = False
 
     # The headers of the response, checked, by names as "Content-Type". ``_headers``
@@ -240,8 +238,11 @@ class OutputChapter(CookiesChapter):
     def set_etag_header(self) -> None:
         """Set Etag to what :meth:`compute_etag` says; called at the end of a GET."""
         etag = self.compute_etag()
-        if etag is not None:
-            self._fields["Etag"] = convert_header_value(etag)
+        if etag is None:
+            return
+        if not (type(etag) is str and etag.isascii() and etag.isprintable()):
+            etag = convert_header_value(etag)
+        self._fields["Etag"] = etag
 
     def check_etag_header(self) -> bool:
         """Whether the client has what our Etag names, so that a 304 will do.
