@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from wsgitornado import parking
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores it for what it starts in the background, and all programs that we
+    # start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Unannounced(logging.Handler):
