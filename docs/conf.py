@@ -38,7 +38,7 @@ html_title = f"wsgitornado {version}"
 html_copy_source = False
 
 #: The import names whose folder only re-exports what is in the files behind it.
-FACES = ["wsgitornado.web", "wsgitornado.httputil"]
+FACES = ["wsgitornado.web", "wsgitornado.httputil", "wsgitornado.template"]
 
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
@@ -52,12 +52,17 @@ coverage_show_missing_items = True
 coverage_ignore_pyobjects = [
     # What these take stands in the texts of their classes.
     r"wsgitornado\.web\.(Error|Fallback|Redirect)Handler\.",
+    # As those of UIModule.
+    r"wsgitornado\.web\.TemplateModule\.(\w+_files|embedded_\w+|html_\w+)",
     # A dictionary, besides.
     r"wsgitornado\.httputil\.HTTPFile\.",
     # Called by logging.
     r"wsgitornado\.testing\.ExpectLog\.filter",
     # For the package's own use.
     r"wsgitornado\.util\.cached_property",
+    r"wsgitornado\.concurrent\.(cancel_with|current_loop|is_on_loop|set_loop_source)",
+    r"wsgitornado\.concurrent\.(tie_futures|DoneFuture\..*)",
+    r"wsgitornado\.locale\.accepted_languages",
     r"wsgitornado\.httputil\.HTTPHeaders\.(add_trusted|end_to_end|from_trusted)",
     r"wsgitornado\.httputil\.HTTPServerRequest\.(close|has_spool|read_body)",
 ]
@@ -77,7 +82,11 @@ nitpick_ignore_regex = [
     # The standard library, by module.
     (
         r"py:.*",
-        r"(argparse|asyncio|collections|concurrent|datetime|email|http|io|json|logging)\..*",
+        r"(argparse|asyncio|collections|concurrent|csv|datetime|email|gettext)\..*",
+    ),
+    (
+        r"py:.*",
+        r"(contextlib|contextvars|http|io|json|logging)\..*",
     ),
     (
         r"py:.*",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.validate import validator
 
+from wsgitornado import parking
 from wsgitornado._types import WSGIApplication, WSGIEnvironment
 from wsgitornado.httputil import HTTPHeaders
 from wsgitornado.httputil.headers import HOP_BY_HOP
@@ -141,3 +143,9 @@ def check_length(
         assert body == b""
     elif "Content-Length" in headers:
         assert int(headers["Content-Length"]) == len(body)
+
+
+def settle_loop() -> None:
+    """Wait until the background loop is through with what it has at this moment."""
+    for _ in range(3):
+        parking.wait(asyncio.sleep(0))

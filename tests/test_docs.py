@@ -33,11 +33,16 @@ LONGEST_LOOSE_CODE = 8
 #: The import names whose public names all belong to the reference.
 DOCUMENTED_MODULES = [
     "wsgitornado",
+    "wsgitornado.concurrent",
     "wsgitornado.escape",
+    "wsgitornado.gen",
     "wsgitornado.httpserver",
     "wsgitornado.httputil",
+    "wsgitornado.locks",
     "wsgitornado.log",
+    "wsgitornado.queues",
     "wsgitornado.routing",
+    "wsgitornado.template",
     "wsgitornado.testing",
     "wsgitornado.util",
     "wsgitornado.web",

@@ -21,6 +21,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from tests.porting.answers import Answer, LogLine, parse_answer
+from wsgitornado import parking
 
 __all__ = ["OnTornado", "OnWaitress", "ask", "load_program", "ported", "serving"]
 
@@ -152,6 +153,9 @@ class OnTornado:
 
     async def _serve(self, program: ModuleType) -> None:
         self._loop = asyncio.get_running_loop()
+        # Its one thread is there before the first test, and ends with the loop.
+        self._loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+        await self._loop.run_in_executor(None, int)
         self._stop = asyncio.Event()
         sockets = bind_sockets(0, _HOST)
         server = HTTPServer(program.make_app())
@@ -188,7 +192,8 @@ class OnWaitress:
         self._thread.start()
 
     def settle(self) -> None:
-        """Nothing to wait for: waitress closes a connection after the application."""
+        """What a handler does on the loop after its answer, waitress does not know."""
+        parking.wait(_turns())
 
     def close(self) -> None:
         # On its own thread, as everything that touches its sockets; the loop ends when

@@ -16,6 +16,7 @@ from wsgitornado.util import GzipDecompressor
 
 __all__ = [
     "BodyLimits",
+    "BodyReader",
     "ParseBodyConfig",
     "ParseMultipartConfig",
     "ParseUrlEncodedConfig",
@@ -254,6 +255,38 @@ def _declared_length(environ: WSGIEnvironment) -> int | None:
 
 def _too_large(limits: BodyLimits) -> HTTPInputError:
     return HTTPInputError(f"body larger than {limits.max_body_size} bytes", 413)
+
+
+class BodyReader:
+    """Reads a body in parts, counted, for handlers that stream it.
+
+    :raises HTTPInputError: as :func:`read_body` does: at once for a length that is
+        invalid or too large, later for a body that is not as long as it says.
+    """
+
+    def __init__(self, environ: WSGIEnvironment, limits: BodyLimits) -> None:
+        self._source = environ["wsgi.input"]
+        self._limits = limits
+        self._length = _declared_length(environ)
+        if self._length is not None and self._length > limits.max_body_size:
+            raise _too_large(limits)
+        self._count = 0
+
+    def read(self) -> bytes:
+        """The next part, of 64 KB at most; nothing at the end. May block."""
+        size = _CHUNK
+        if self._length is not None:
+            size = min(size, self._length - self._count)
+        return self.count(_read_once(self._source.read, size) if size else b"")
+
+    def count(self, chunk: bytes) -> bytes:
+        """Count a part that came by another way, and pass it on."""
+        self._count += len(chunk)
+        if self._count > self._limits.max_body_size:
+            raise _too_large(self._limits)
+        if not chunk and self._length is not None and self._count < self._length:
+            raise HTTPInputError("body shorter than declared")
+        return chunk
 
 
 def _read_once(read: Callable[[int], bytes], size: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HTTPInputError", "HTTPOutputError"]
+__all__ = ["HTTPInputError", "HTTPOutputError", "StreamClosedError"]
 
 
 class HTTPInputError(Exception):
@@ -25,3 +25,16 @@ class HTTPOutputError(Exception):
     Raised where the handler makes the mistake, for instance when it writes more
     than the Content-Length that it set.
     """
+
+
+class StreamClosedError(OSError):
+    """Raised by ``flush()`` when the client has left: nobody takes the output.
+
+    :ivar real_error: what the server said when it was given the output.
+    """
+
+    __module__ = "wsgitornado.web"
+
+    def __init__(self, real_error: BaseException | None = None) -> None:
+        super().__init__("the client has closed the connection")
+        self.real_error = real_error

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from wsgitornado._types import Settings
+from wsgitornado._types import Settings, WSGIEnvironment
 from wsgitornado.httputil.headers import _parse_header
 from wsgitornado.httputil.urls import is_valid_host
 
@@ -57,12 +57,18 @@ class ProxyHeaders:
         FallbackHandler sees the same.
         """
         environ = request.environ
+        self.apply_to_environ(environ)
+        request.remote_ip = environ.get("REMOTE_ADDR", "")
+        request.protocol = environ.get("wsgi.url_scheme", "http")
+
+    def apply_to_environ(self, environ: WSGIEnvironment) -> None:
+        """The same for a server, before there is a request."""
         said = _Said(environ)
         address = said.real_ip or self._last_client(said.addresses)
         if address and _is_address(address):
-            environ["REMOTE_ADDR"] = request.remote_ip = address
+            environ["REMOTE_ADDR"] = address
         if said.scheme in _SCHEMES:
-            environ["wsgi.url_scheme"] = request.protocol = said.scheme
+            environ["wsgi.url_scheme"] = said.scheme
         if said.host and is_valid_host(said.host):
             environ["HTTP_HOST"] = said.host
 

@@ -7,7 +7,7 @@ import warnings
 from http.cookies import SimpleCookie
 from io import BytesIO
 from time import perf_counter
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from wsgitornado._types import WSGIEnvironment
 from wsgitornado.escape import parse_qs_bytes
@@ -25,7 +25,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from webob.request import BaseRequest
 
-__all__ = ["HTTPServerRequest", "RequestConnection", "RequestContext"]
+__all__ = ["CONNECTION", "HTTPServerRequest", "RequestConnection", "RequestContext"]
+
+#: The environ key of a server that has a RequestConnection of its own.
+CONNECTION: Final = "wsgitornado.connection"
 
 _DEFAULT_LIMITS = BodyLimits()
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -225,6 +228,11 @@ class HTTPServerRequest(BaseRequest):
         self._spool()
         self._form  # noqa: B018  # parsed now and kept
 
+    def leave_body(self) -> None:
+        """Leave the body to a handler that streams it: here there is none."""
+        self.__dict__["_body"] = b""
+        self.__dict__["_form"] = ({}, {})
+
     def _spool(self) -> BinaryIO:
         """The body, read whole, for requests that no handler prepared too."""
         self.has_spool = True
@@ -236,7 +244,10 @@ class HTTPServerRequest(BaseRequest):
 
     @cached_property
     def connection(self) -> RequestConnection:
-        """The connection, as far as a WSGI application knows it."""
+        """The connection, as far as the server lets us know it."""
+        of_server: RequestConnection | None = self.environ.get(CONNECTION)
+        if of_server is not None:
+            return of_server
         return RequestConnection(
             RequestContext(self.remote_ip, self.protocol, self._address())
         )
@@ -301,5 +312,16 @@ class RequestConnection:
     The socket belongs to the server: what needs it raises AttributeError here.
     """
 
+    #: What :meth:`set_max_body_size` was given; None: the setting counts.
+    max_body_size: int | None = None
+
     def __init__(self, context: RequestContext) -> None:
         self.context = context
+
+    def set_max_body_size(self, size: int) -> None:
+        """How much of the body of this request is taken, in bytes.
+
+        In place of the setting ``max_body_size``, for ``prepare`` of a handler that
+        streams its body; for others the body has been read by then.
+        """
+        self.max_body_size = size

@@ -87,14 +87,14 @@ class BrokenResponse(WrittenResponse):
     The first step raises, so that the server cuts the connection and the client does
     not take the fragment for the whole.
 
-    :param error: what it raises.
+    :ivar error: what it raises.
     """
 
-    __slots__ = ("_error",)
+    __slots__ = ("error",)
 
     def __init__(self, error: BaseException, on_close: Callable[[], None]) -> None:
         super().__init__(on_close)
-        self._error = error
+        self.error = error
 
     def __iter__(self) -> Iterator[bytes]:
         # It is too early to raise: middleware asks for the iterator before it has a
@@ -102,7 +102,7 @@ class BrokenResponse(WrittenResponse):
         return self
 
     def __next__(self) -> bytes:
-        raise self._error
+        raise self.error
 
 
 class CollectedOutput:

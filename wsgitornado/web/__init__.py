@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from wsgitornado.httputil.errors import StreamClosedError
 from wsgitornado.routing import ReversibleRouter, Router, URLSpec
 from wsgitornado.web.application import Application
-from wsgitornado.web.decorators import addslash, authenticated, removeslash
-from wsgitornado.web.embed import FallbackHandler
-from wsgitornado.web.errors import (
-    Finish,
-    HTTPError,
-    MissingArgumentError,
-    StreamClosedError,
+from wsgitornado.web.decorators import (
+    addslash,
+    asynchronous,
+    authenticated,
+    removeslash,
+    stream_request_body,
 )
+from wsgitornado.web.embed import FallbackHandler
+from wsgitornado.web.errors import Finish, HTTPError, MissingArgumentError
 from wsgitornado.web.handler import RequestHandler
+from wsgitornado.web.modules import TemplateModule, UIModule
 from wsgitornado.web.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
     DEFAULT_SIGNED_VALUE_VERSION,
@@ -25,6 +28,7 @@ from wsgitornado.web.signing import (
     get_signature_key_version,
 )
 from wsgitornado.web.simple import ErrorHandler, RedirectHandler
+from wsgitornado.web.static import StaticFileHandler
 from wsgitornado.web.transforms import GZipContentEncoding, OutputTransform
 
 __all__ = [
@@ -47,15 +51,20 @@ __all__ = [
     "RequestHandler",
     "ReversibleRouter",
     "Router",
+    "StaticFileHandler",
     "StreamClosedError",
+    "TemplateModule",
+    "UIModule",
     "URLPattern",
     "URLSpec",
     "addslash",
+    "asynchronous",
     "authenticated",
     "create_signed_value",
     "decode_signed_value",
     "get_signature_key_version",
     "removeslash",
+    "stream_request_body",
     "url",
 ]
 

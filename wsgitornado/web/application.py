@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import re
+import socket
 from collections.abc import Sequence
 from contextvars import copy_context
+from threading import RLock
 from typing import Any
 
-from wsgitornado import parking
 from wsgitornado._types import Body, Settings, StartResponse, WSGIEnvironment
 from wsgitornado.concurrent import DONE
+from wsgitornado.httpserver import HTTPServer
 from wsgitornado.httputil.body import BodyLimits
 from wsgitornado.httputil.proxies import ProxyHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
-from wsgitornado.log import access_log
+from wsgitornado.log import access_log, gen_log
 from wsgitornado.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
+    PathMatches,
     ReversibleRouter,
     ReversibleRuleRouter,
     RouteMatch,
@@ -25,9 +30,13 @@ from wsgitornado.routing import (
     Rule,
     RuleList,
 )
+from wsgitornado.template import BaseLoader
 from wsgitornado.web.embed import FallbackHandler
 from wsgitornado.web.handler import RequestHandler
+from wsgitornado.web.modules import load_ui_methods, load_ui_modules
+from wsgitornado.web.precompressed import precompressed_codings
 from wsgitornado.web.simple import ErrorHandler
+from wsgitornado.web.static import StaticFileHandler
 from wsgitornado.web.transforms import GZipContentEncoding, OutputTransform
 
 __all__ = ["Application"]
@@ -80,7 +89,18 @@ class Application(ReversibleRouter):
             self.transforms.append(GZipContentEncoding)
         self._proxies = ProxyHeaders.from_settings(settings)
         self.body_limits = BodyLimits.from_settings(settings)
-        self.wildcard_router = _HandlerRouter(handlers)
+        #: The UI modules of templates, by name: subclasses of :class:`UIModule`.
+        self.ui_modules = load_ui_modules(settings.get("ui_modules", {}))
+        #: The UI methods of templates, by name; they get the handler first.
+        self.ui_methods = load_ui_methods(settings.get("ui_methods", {}))
+        self._template_loaders: dict[Any, BaseLoader] = {}
+        self._template_loader_lock = RLock()
+        #: The codings of precompressed files: the setting ``static_precompressed``.
+        self.static_codings = precompressed_codings(
+            settings.get("static_precompressed")
+        )
+        rules = [*self._static_rules(), *(handlers or ())]
+        self.wildcard_router = _HandlerRouter(rules)
         self.default_router = _HandlerRouter([Rule(AnyMatches(), self.wildcard_router)])
         self._rules_without_hosts = self.default_router.rules.version
 
@@ -111,14 +131,55 @@ class Application(ReversibleRouter):
                 else:
                     done = run(execute, transforms, *match.path_args)
                 if done is not DONE:
-                    parking.wait(done)
+                    # Of a program that wraps ``_execute`` in a coroutine function.
+                    run(handler._park_result, done, "_execute")
             except BaseException:
                 handler._abandon()
                 raise
         if handler._response is None:
-            handler._handle_request_exception(_unfinished(handler))
+            # A callback on the loop is just about to finish it.
+            handler._park_until_finished()
         assert handler._response is not None
         return handler._response(environ, start_response)
+
+    def streams_body(self, environ: WSGIEnvironment) -> bool:
+        """Whether the handler of a request takes its body as it comes.
+
+        Asked by a server that could hand it over so, before there is a body.
+        """
+        try:
+            match = self.find_handler(HTTPServerRequest(environ))
+        except Exception:
+            # The request itself will fail in the same way, and be answered.
+            return False
+        return bool(getattr(match.target, "_streams_body", False))
+
+    def decompress_request(self) -> None:
+        """Have request bodies inflated: the server's option of that name."""
+        self.body_limits = dataclasses.replace(self.body_limits, decompress=True)
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        family: int = socket.AF_UNSPEC,
+        backlog: int = 1024,
+        flags: int | None = None,
+        reuse_port: bool = False,
+        **options: Any,
+    ) -> HTTPServer:
+        """Serve this application on a port; returns the server at once.
+
+        It answers as soon as the loop runs: ``IOLoop.current().start()``, or inside
+        ``asyncio.run``. All handlers run on the loop, in one thread, unless the option
+        ``threads`` says otherwise.
+
+        :param options: for :class:`~wsgitornado.httpserver.HTTPServer`.
+        """
+        server = HTTPServer(self, **options)
+        server.listen(port, address, family, backlog, flags, reuse_port)
+        return server
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> RouteMatch:
         """The handler class for a request, with what it is to be called with.
@@ -213,6 +274,25 @@ class Application(ReversibleRouter):
                 1000 * handler.request.request_time(),
             )
 
+    @property
+    def static_handler_class(self) -> type[StaticFileHandler]:
+        """What serves ``static_path`` and makes the URLs of its files."""
+        handler_class: type[StaticFileHandler]
+        handler_class = self.settings.get("static_handler_class", StaticFileHandler)
+        return handler_class
+
+    def _static_rules(self) -> RuleList:
+        """The rules of ``static_path``; they come before those of the program."""
+        settings = self.settings
+        if not settings.get("static_path"):
+            return []
+        arguments = dict(settings.get("static_handler_args") or {})
+        arguments["path"] = settings["static_path"]
+        prefix = re.escape(settings.get("static_url_prefix", "/static/"))
+        patterns = (r"/(robots\.txt)", r"/(favicon\.ico)", rf"{prefix}(.*)")
+        handler_class = self.static_handler_class
+        return [(pattern, handler_class, arguments) for pattern in patterns]
+
     def _default_match(self) -> RouteMatch:
         """What answers a request that no rule takes."""
         handler_class = self.settings.get("default_handler_class")
@@ -233,6 +313,17 @@ class _HandlerRouter(ReversibleRuleRouter):
 
     def nested_router(self, rules: RuleList) -> _HandlerRouter:
         return _HandlerRouter(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        rule = super().process_rule(rule)
+        if _lacks_group(rule):
+            gen_log.warning(
+                "the pattern %r of a %s has no group for the path of the file, and "
+                "each request will fail: expected something like '/files/(.*)'",
+                rule.matcher.regex.pattern,  # type: ignore[attr-defined]  # as asked
+                rule.target.__name__,
+            )
+        return rule
 
     def target_is_plain(self, target: Any) -> bool:
         return _is_handler_class(target) or isinstance(target, _HandlerRouter)
@@ -264,6 +355,16 @@ def _is_handler_class(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, RequestHandler)
 
 
+def _lacks_group(rule: Rule) -> bool:
+    """Whether a rule for files gives their handler no path."""
+    return (
+        isinstance(rule.matcher, PathMatches)
+        and not rule.matcher.regex.groups
+        and _is_handler_class(rule.target)
+        and getattr(rule.target, "get", None) is StaticFileHandler.get
+    )
+
+
 class _HandlerWithin:
     """A handler class of an application inside another one, to which it belongs."""
 
@@ -280,11 +381,3 @@ class _HandlerWithin:
             self._application, request, **kwargs
         )
         return handler
-
-
-def _unfinished(handler: RequestHandler) -> RuntimeError:
-    name = f"{type(handler).__name__}.{handler.request.method.lower()}()"
-    return RuntimeError(
-        f"{name} returned without finish(), and nothing else will call it: "
-        "_auto_finish is False"
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any
 
 from wsgitornado._types import Settings, StartResponse, WSGIApplication
 from wsgitornado.httputil.request import HTTPServerRequest
 from wsgitornado.log import app_log, gen_log, one_line
+from wsgitornado.parked import ParkedResponse
 from wsgitornado.web.errors import HTTPError
 from wsgitornado.web.transforms import OutputTransform
 
@@ -45,6 +46,8 @@ class HandlerBase:
     _reason = "OK"
     _is_over = False
     _response: WSGIApplication | None = None
+    # Where the output goes if the event loop makes it.
+    _parked: ParkedResponse | None = None
     _start_response: StartResponse
     _write_buffer: list[bytes]
     _transforms: Sequence[OutputTransform] = ()
@@ -63,6 +66,7 @@ class HandlerBase:
         self._finished = self._headers_written = self._is_over = False
         self._new_cookies = None
         self._transforms = ()
+        self._parked = self._response = None
         request.limits = application.body_limits
         self.clear()
         self.initialize(**kwargs)
@@ -73,6 +77,14 @@ class HandlerBase:
         Override it to take them: ``def initialize(self, database)`` for a rule
         ``(r"/", Handler, {"database": database})``. It may not be a coroutine.
         """
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Called before the verb method, whichever it is; may be a coroutine.
+
+        Override it for what all methods need. If it finishes the response the verb
+        method does not run.
+        """
+        return None
 
     def clear(self) -> None:
         """Back to an empty response: status 200, default headers, nothing written.

@@ -1,4 +1,4 @@
-"""Decorators of verb methods: the slash at the end of a path."""
+"""Decorators of verb methods, and one of handler classes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from wsgitornado.httputil.locations import browser_origin
 from wsgitornado.httputil.urls import requote_path, url_concat
 from wsgitornado.web.errors import HTTPError
 from wsgitornado.web.handler import RequestHandler
+from wsgitornado.web.waiting import ON_LOOP
 
-__all__ = ["addslash", "authenticated", "removeslash"]
+__all__ = [
+    "addslash",
+    "asynchronous",
+    "authenticated",
+    "removeslash",
+    "stream_request_body",
+]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+_HandlerClass = TypeVar("_HandlerClass", bound=type[RequestHandler])
 
 
 def authenticated(method: _Method) -> _Method:
@@ -93,3 +101,39 @@ def _redirect_to_path(handler: RequestHandler, path: str) -> None:
     if request.query:
         location += "?" + request.query
     handler.redirect(location, permanent=True)
+
+
+def asynchronous(method: _Method) -> _Method:
+    """Let a method return before its response is finished: the way before coroutines.
+
+    The method is called on the event loop; the response ends when something calls
+    ``finish()`` there, such as a callback. If it returns an awaitable (of
+    ``gen.coroutine``) the response ends with that at the latest.
+
+    Tornado 6 has no such decorator any more; new code is written with ``async def``.
+    """
+
+    @functools.wraps(method)
+    def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
+        self._auto_finish = False
+        result = method(self, *args, **kwargs)
+        return None if result is None else self._finish_after(result)
+
+    setattr(wrapper, ON_LOOP, True)
+    return wrapper  # type: ignore[return-value]  # the same signature
+
+
+def stream_request_body(cls: _HandlerClass) -> _HandlerClass:
+    """Have the body of a request come in parts, by ``data_received``.
+
+    A decorator for handler classes. ``prepare`` is called before the body is read, and
+    the verb method when all of it has come; ``request.body`` and the arguments of the
+    body stay empty. All methods of such a handler are called on the event loop.
+
+    :raises TypeError: for anything but a subclass of RequestHandler.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, RequestHandler)):
+        raise TypeError(f"expected subclass of RequestHandler, got {cls!r}")
+    cls._streams_body = True
+    cls._is_special = True
+    return cls

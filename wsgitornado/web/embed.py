@@ -14,7 +14,8 @@ from wsgitornado._types import (
     WSGIEnvironment,
 )
 from wsgitornado.httputil.body import read_body
-from wsgitornado.web.errors import StreamClosedError
+from wsgitornado.httputil.errors import StreamClosedError
+from wsgitornado.parked import ParkedResponse
 from wsgitornado.web.handler import RequestHandler
 
 __all__ = ["FallbackHandler"]
@@ -47,7 +48,7 @@ class FallbackHandler(RequestHandler):
 
     def prepare(self) -> None:
         self._finished = True
-        self._response = _EmbeddedResponse(self, self.fallback)
+        self._deliver(_EmbeddedResponse(self, self.fallback))
 
     def _end(self) -> None:
         if self._is_over or not hasattr(self.fallback, "log_request"):
@@ -88,6 +89,9 @@ class _EmbeddedResponse:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         handler = self._handler
         self._start_response = start_response
+        # From here on it is this thread's, also after an asynchronous prepare.
+        handler._parked = None
+        handler._start_response = start_response
         if handler.request.has_spool:
             # A prepare() of the program has read the body: back to its beginning.
             read_body(environ, handler.application.body_limits)
@@ -100,6 +104,10 @@ class _EmbeddedResponse:
                 return [] if self._is_head else body
         except Exception as error:
             return self.answer_failure(environ, error)
+        if isinstance(body, ParkedResponse):
+            # An asynchronous handler of ours; wrapped it could not be parked.
+            body.call_on_close(handler._end_contained)
+            return body
         if self._is_head:
             return _DroppedBody(body, self, environ)
         if _call_on_close(body, environ, handler._end_contained):

@@ -8,7 +8,7 @@ from typing import Any
 
 from wsgitornado.httputil.headers import responses
 
-__all__ = ["Finish", "HTTPError", "MissingArgumentError", "StreamClosedError"]
+__all__ = ["Finish", "HTTPError", "MissingArgumentError"]
 
 
 class HTTPError(Exception):
@@ -95,16 +95,3 @@ class Finish(Exception):
     """
 
     __module__ = "wsgitornado.web"
-
-
-class StreamClosedError(OSError):
-    """Raised by ``flush()`` when the client has left: nobody takes the output.
-
-    :ivar real_error: what the server said when it was given the output.
-    """
-
-    __module__ = "wsgitornado.web"
-
-    def __init__(self, real_error: BaseException | None = None) -> None:
-        super().__init__("the client has closed the connection")
-        self.real_error = real_error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from waitress.channel import ClientDisconnected
 
-from wsgitornado._types import HeaderList, Write
+from wsgitornado._types import HeaderList, Write, WSGIApplication
 from wsgitornado.concurrent import DONE
 from wsgitornado.escape import json_encode, utf8
-from wsgitornado.httputil.errors import HTTPOutputError
+from wsgitornado.httputil.errors import HTTPOutputError, StreamClosedError
 from wsgitornado.httputil.headers import (
     HOP_BY_HOP_NAMES,
     HTTPHeaders,
@@ -25,10 +26,11 @@ from wsgitornado.httputil.response import (
     WrittenResponse,
     complete_headers,
 )
+from wsgitornado.httputil.streams import IteratedBody, StreamedBody, StreamedResponse
 from wsgitornado.log import app_log
 from wsgitornado.web.cookies import CookiesChapter
-from wsgitornado.web.errors import StreamClosedError
 from wsgitornado.web.etag import body_etag, etag_is_in
+from wsgitornado.web.transforms import change_rest
 
 __all__ = ["STATUSES_WITHOUT_BODY", "OutputChapter"]
 
@@ -150,6 +152,8 @@ class OutputChapter(CookiesChapter):
         """
         if self._finished:
             raise RuntimeError("Cannot write() after finish()")
+        if self._parked is not None:
+            self._parked.check_thread()
         if isinstance(chunk, str):
             chunk = chunk.encode()
         elif isinstance(chunk, dict):
@@ -186,7 +190,8 @@ class OutputChapter(CookiesChapter):
         """Send what has been written so far, the headers first.
 
         In a thread it returns when the server has taken it, so that a fast handler
-        waits for a slow client.
+        waits for a slow client. On the event loop it returns an awaitable for the
+        same: whoever does not wait for it may have 16 MB under way.
 
         :param include_footers: accepted for Tornado's sake, without effect.
         :param callback: (of old programs) called once the output is taken.
@@ -195,15 +200,17 @@ class OutputChapter(CookiesChapter):
         """
         if self._finished:
             raise RuntimeError("Cannot flush() after finish()")
+        if self._parked is not None:
+            self._parked.check_thread()
         chunk = b"".join(self._write_buffer)
         self._write_buffer = []
         if not self._headers_written:
-            self._start_stream(chunk)
+            taken = self._start_stream(chunk)
         else:
-            self._send(chunk)
+            taken = self._send(chunk)
         if callback is not None:
-            callback()
-        return DONE
+            _call_when_taken(taken, callback)
+        return taken
 
     def finish(
         self, chunk: str | bytes | dict[Any, Any] | None = None
@@ -218,14 +225,32 @@ class OutputChapter(CookiesChapter):
         """
         if self._finished:
             raise RuntimeError("finish() called twice")
+        if self._parked is not None:
+            self._parked.check_thread()
         if chunk is not None:
             self.write(chunk)
         if self._headers_written:
-            self._finish_stream()
-        else:
-            self._response = self._complete_response()
-            self._finished = True
+            return self._finish_stream()
+        response = self._complete_response()
+        self._finished = True
+        return self._end_with(response)
+
+    def _end_with(self, response: WSGIApplication) -> Awaitable[None]:
+        """The request is over with a response that is complete."""
+        if self._parked is None:
+            self._response = response
             self._end()
+            return DONE
+        try:
+            self._end()
+        finally:
+            # Last: from here on the server's thread goes its own way.
+            taken = self._deliver(response)
+        return taken
+
+    def _deliver(self, response: WSGIApplication) -> Awaitable[None]:
+        """Hop 8 begins: the response is what the application returns."""
+        self._response = response
         return DONE
 
     def compute_etag(self) -> str | None:
@@ -290,7 +315,70 @@ class OutputChapter(CookiesChapter):
         status = "200 OK" if is_usual else f"{status_code} {reason}"
         return Response(status, headers, body)
 
-    def _refuse_body(self, content: bytes) -> None:
+    def _finish_with(self, body: bytes | StreamedBody) -> None:
+        """End the response with a body that was made elsewhere, such as a file.
+
+        The headers stand, its length among them. A stream is the server's to take;
+        when it is closed, the request is over.
+        """
+        if self._status_code in STATUSES_WITHOUT_BODY:
+            self._refuse_body(body)
+        if self._transforms:
+            body = self._transformed(body)
+        status = f"{self._status_code} {self._reason}"
+        if self._is_plain and self._new_cookies is None:
+            headers: HeaderList = list(self._fields.items())
+        else:
+            headers = self._header_list()
+        if isinstance(body, bytes):
+            self._finished = True
+            self._end_with(Response(status, headers, [body]))
+        else:
+            body.watch(self._log_failure, self._close_stream)
+            self._finished = True
+            self._deliver(StreamedResponse(status, headers, body))
+
+    def _transformed(self, body: bytes | StreamedBody) -> bytes | StreamedBody:
+        """What the transforms make of a body; small ones stay in one piece."""
+        if isinstance(body, bytes):
+            body = self._transform_first(body, finishing=True)
+            self._check_length(len(body), is_head=False)
+            return body
+        chunk = next(body, b"")
+        first = self._transform_first(chunk, finishing=False)
+        if first is chunk and not change_rest(self._transforms):
+            body.put_back(chunk)
+            return body
+        return IteratedBody(self._transform_rest(first, body), self._declared_length())
+
+    def _transform_rest(self, first: bytes, body: StreamedBody) -> Iterator[bytes]:
+        try:
+            yield first
+            for chunk in body:
+                yield self._transform_chunk(chunk, finishing=False)
+            yield self._transform_chunk(b"", finishing=True)
+        finally:
+            body.close()
+
+    def _transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
+        for transform in self._transforms:
+            chunk = transform.transform_chunk(chunk, finishing)
+        return chunk
+
+    def _log_failure(self, error: Exception) -> None:
+        """A stream has failed, and is about to break off."""
+        try:
+            self.log_exception(type(error), error, error.__traceback__)
+        except Exception:
+            app_log.error("Error in exception logger", exc_info=True)
+
+    def _close_stream(self, is_whole: bool) -> None:
+        """The server is through with a stream, or the client with the server."""
+        if not is_whole:
+            self._note_departure()
+        self._end_contained()
+
+    def _refuse_body(self, content: bytes | StreamedBody) -> None:
         """A status without a body: raise if there is one, drop what describes it."""
         if content:
             raise RuntimeError(
@@ -337,7 +425,7 @@ class OutputChapter(CookiesChapter):
             headers += [("Set-Cookie", text) for text in self._new_cookies.values()]
         return headers
 
-    def _start_stream(self, chunk: bytes) -> None:
+    def _start_stream(self, chunk: bytes) -> Awaitable[None]:
         """Send the headers and the first chunk through the server's ``write``."""
         if self._status_code in STATUSES_WITHOUT_BODY:
             self._refuse_body(chunk)
@@ -352,16 +440,14 @@ class OutputChapter(CookiesChapter):
             complete_headers(self.request.environ, self._header_list()),
         )
         self._headers_written = True
-        self._hand_over(chunk)
+        return self._hand_over(chunk)
 
-    def _send(self, chunk: bytes, finishing: bool = False) -> None:
-        for transform in self._transforms:
-            chunk = transform.transform_chunk(chunk, finishing)
+    def _send(self, chunk: bytes, finishing: bool = False) -> Awaitable[None]:
+        chunk = self._transform_chunk(chunk, finishing)
         if self._status_code in STATUSES_WITHOUT_BODY:
             self._refuse_body(chunk)
         self._count(chunk)
-        if chunk:
-            self._hand_over(chunk)
+        return self._hand_over(chunk) if chunk else DONE
 
     def _transform_first(self, chunk: bytes, finishing: bool) -> bytes:
         """Let the transforms change status, headers and the first of the body."""
@@ -386,13 +472,16 @@ class OutputChapter(CookiesChapter):
             raise HTTPOutputError("Tried to write more data than Content-Length")
         self._bytes_left -= len(chunk)
 
-    def _hand_over(self, chunk: bytes) -> None:
-        """Give a chunk to the server; runs in the server's thread, which may wait."""
+    def _hand_over(self, chunk: bytes) -> Awaitable[None]:
+        """Give a chunk to the server; in the server's thread this may wait."""
         try:
-            self._write(chunk)
+            taken = self._write(chunk)
         except _CLIENT_HAS_LEFT as error:
             self._note_departure()
+            if isinstance(error, StreamClosedError):
+                raise
             raise StreamClosedError(error) from error
+        return taken if isinstance(taken, Future) else DONE
 
     def _note_departure(self) -> None:
         """The client has left: tell the handler, once."""
@@ -410,7 +499,7 @@ class OutputChapter(CookiesChapter):
         Noticed when output is sent to it; the handler is told by ``flush`` too.
         """
 
-    def _finish_stream(self) -> None:
+    def _finish_stream(self) -> Awaitable[None]:
         """The end of a response whose headers are sent."""
         chunk, self._write_buffer = b"".join(self._write_buffer), []
         self._send(chunk, finishing=True)
@@ -422,12 +511,10 @@ class OutputChapter(CookiesChapter):
         collected = self._start_response
         if isinstance(collected, CollectedOutput):
             has_length = self._status_code in STATUSES_WITHOUT_BODY
-            self._response = collected.response(
-                has_length or "Content-Length" in self._fields
+            return self._end_with(
+                collected.response(has_length or "Content-Length" in self._fields)
             )
-            self._end()
-        else:
-            self._response = WrittenResponse(self._end_contained)
+        return self._deliver(WrittenResponse(self._end_contained))
 
     def _end(self) -> None:
         """The request is over: log it, tell the handler, let go of its files. Once."""
@@ -456,6 +543,19 @@ class OutputChapter(CookiesChapter):
 
         Override it for clean-up and for logs. It can send nothing any more.
         """
+
+
+def _call_when_taken(taken: Awaitable[None], callback: Callable[[], object]) -> None:
+    """The old way to hear of it; of a client that has left nothing is heard."""
+
+    def call(future: Future[None]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            callback()
+
+    if isinstance(taken, Future):
+        taken.add_done_callback(call)
+    else:
+        callback()
 
 
 def _unwritable(chunk: object) -> str:

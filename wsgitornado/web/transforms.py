@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Final, Protocol
 
 from wsgitornado.httputil.headers import HTTPHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
 
-__all__ = ["GZipContentEncoding", "OutputTransform", "choose_coding"]
+__all__ = [
+    "GZipContentEncoding",
+    "OutputTransform",
+    "change_rest",
+    "choose_coding",
+    "vary_by_accept_encoding",
+]
 
 
 def _optional_module(name: str, extension: str | None = None) -> Any:
@@ -73,6 +79,13 @@ class OutputTransform:
         """
         return chunk
 
+    def _changes_rest(self) -> bool:
+        """Whether :meth:`transform_chunk` will do anything; asked after the first.
+
+        A file that nobody changes goes out by the server's shortest way.
+        """
+        return type(self).transform_chunk is not OutputTransform.transform_chunk
+
 
 class GZipContentEncoding(OutputTransform):
     """Compresses text for clients that accept it: the setting ``compress_response``.
@@ -131,7 +144,7 @@ class GZipContentEncoding(OutputTransform):
         Vary is set in either case: a cache must not give one client's form to another.
         Without its Content-Length a body in several parts is sent as the server can.
         """
-        _vary_by_accept_encoding(headers)
+        vary_by_accept_encoding(headers)
         if self._may_be_coded(status_code, headers, chunk, finishing):
             coding = choose_coding(self._accept_encoding, self.CODINGS)
             if coding is not None:
@@ -149,6 +162,10 @@ class GZipContentEncoding(OutputTransform):
         if self._encoder is None or not (chunk or finishing):
             return chunk
         return self._encoder.encode(chunk, finishing)
+
+    def _changes_rest(self) -> bool:
+        is_ours = type(self).transform_chunk is GZipContentEncoding.transform_chunk
+        return self._encoder is not None or not is_ours
 
     def _compressible_type(self, ctype: str) -> bool:
         """Whether bodies of this type get smaller; ``ctype`` has no parameters."""
@@ -173,6 +190,17 @@ class GZipContentEncoding(OutputTransform):
         if coding == "br":
             return _BrotliEncoder(self.BROTLI_QUALITY)
         return _GzipEncoder(self.GZIP_LEVEL)
+
+
+def change_rest(transforms: Iterable[object]) -> bool:
+    """Whether any of these has more to do to a body whose first part it has seen.
+
+    Transforms need not be of our class; who is not may do anything.
+    """
+    return any(
+        not isinstance(transform, OutputTransform) or transform._changes_rest()
+        for transform in transforms
+    )
 
 
 def choose_coding(accept_encoding: str, codings: Sequence[str]) -> str | None:
@@ -222,7 +250,7 @@ def _weight(parameter: str) -> float:
     return float(value) if _WEIGHT.fullmatch(value) else 0.0
 
 
-def _vary_by_accept_encoding(headers: HTTPHeaders) -> None:
+def vary_by_accept_encoding(headers: HTTPHeaders) -> None:
     """Add Accept-Encoding to Vary, unless it is there or in ``*``."""
     vary = headers.get("Vary")
     if not vary:

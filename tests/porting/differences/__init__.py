@@ -8,13 +8,17 @@ way, or no longer, fails. The numbers R01 and so on are those of the security ro
 from __future__ import annotations
 
 from tests.porting.differences import (
+    asynchronous,
     failures,
     forms,
+    languages,
     lengths,
     output,
+    pages,
     protection,
     redirects,
     requests,
+    static,
 )
 from tests.porting.differences.lines import Row
 
@@ -29,4 +33,8 @@ DIFFERENCES: dict[str, Row] = {
     **lengths.DIFFERENCES,
     **failures.DIFFERENCES,
     **protection.DIFFERENCES,
+    **static.DIFFERENCES,
+    **languages.DIFFERENCES,
+    **pages.DIFFERENCES,
+    **asynchronous.DIFFERENCES,
 }
