@@ -16,6 +16,7 @@ from wsgitornado.web.decorators import (
 )
 from wsgitornado.web.embed import FallbackHandler
 from wsgitornado.web.errors import Finish, HTTPError, MissingArgumentError
+from wsgitornado.web.events import EventSource
 from wsgitornado.web.handler import RequestHandler
 from wsgitornado.web.modules import TemplateModule, UIModule
 from wsgitornado.web.signing import (
@@ -40,6 +41,7 @@ __all__ = [
     "Application",
     "CookieOptions",
     "ErrorHandler",
+    "EventSource",
     "FallbackHandler",
     "Finish",
     "GZipContentEncoding",

@@ -11,6 +11,7 @@ from contextvars import copy_context
 from threading import RLock
 from typing import Any
 
+from wsgitornado._serving import has_waiting_work
 from wsgitornado._types import Body, Settings, StartResponse, WSGIEnvironment
 from wsgitornado.concurrent import DONE
 from wsgitornado.httpserver import HTTPServer
@@ -18,6 +19,7 @@ from wsgitornado.httputil.body import BodyLimits
 from wsgitornado.httputil.proxies import ProxyHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
 from wsgitornado.log import access_log, gen_log
+from wsgitornado.parking import run_what_waits
 from wsgitornado.routing import (
     AnyMatches,
     DefaultHostMatches,
@@ -139,6 +141,8 @@ class Application(ReversibleRouter):
         if handler._response is None:
             # A callback on the loop is just about to finish it.
             handler._park_until_finished()
+        if has_waiting_work():
+            run_what_waits()
         assert handler._response is not None
         return handler._response(environ, start_response)
 

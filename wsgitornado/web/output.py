@@ -233,7 +233,11 @@ class OutputChapter(CookiesChapter):
             return self._finish_stream()
         response = self._complete_response()
         self._finished = True
-        return self._end_with(response)
+        if self._parked is not None:
+            return self._end_with(response)
+        self._response = response
+        self._end()
+        return DONE
 
     def _end_with(self, response: WSGIApplication) -> Awaitable[None]:
         """The request is over with a response that is complete."""
