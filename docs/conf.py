@@ -62,6 +62,7 @@ coverage_ignore_pyobjects = [
     r"wsgitornado\.util\.cached_property",
     r"wsgitornado\.concurrent\.(cancel_with|current_loop|is_on_loop|set_loop_source)",
     r"wsgitornado\.concurrent\.(tie_futures|DoneFuture\..*)",
+    r"wsgitornado\.ioloop\.set_converter",
     r"wsgitornado\.locale\.accepted_languages",
     r"wsgitornado\.httputil\.HTTPHeaders\.(add_trusted|end_to_end|from_trusted)",
     r"wsgitornado\.httputil\.HTTPServerRequest\.(close|has_spool|read_body)",
@@ -82,7 +83,7 @@ nitpick_ignore_regex = [
     # The standard library, by module.
     (
         r"py:.*",
-        r"(argparse|asyncio|collections|concurrent|csv|datetime|email|gettext)\..*",
+        r"(argparse|_?asyncio|collections|concurrent|csv|datetime|email|gettext)\..*",
     ),
     (
         r"py:.*",

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import os
-import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Awaitable
 
 import pytest
 
+from tests.loops import BOUND, no_loop_yet, run_program
 from tests.support import call
 from wsgitornado import parking
 from wsgitornado.testing import ExpectLog
 from wsgitornado.web import Application, RequestHandler
-
-BOUND = 30  # seconds: for a busy machine, not a measure of anything
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
@@ -27,17 +23,6 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 async def answer(value: object = 42) -> object:
     await asyncio.sleep(0)
     return value
-
-
-def run_program(text: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of its own, to its very end."""
-    return subprocess.run(
-        [sys.executable, *flags, "-c", textwrap.dedent(text)],
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-        check=False,
-    )
 
 
 def test_result_of_a_coroutine_comes_back() -> None:
@@ -204,14 +189,17 @@ class Slow(RequestHandler):
         self.write(str(await answer()))
 
 
+def test_waiting_on_the_loop_thread_says_so_instead_of_waiting_for_ever() -> None:
+    with pytest.raises(RuntimeError, match="call it from another thread"):
+        parking.wait(wait_here())
+
+
 def test_application_on_the_loop_thread_says_so_instead_of_waiting_for_ever() -> None:
     application = Application([("/", Slow)])
 
     async def embed() -> int:
         return call(application).status_code
 
-    with pytest.raises(RuntimeError, match="call it from another thread"):
-        parking.wait(wait_here())
     with ExpectLog("wsgitornado.application", "Uncaught exception GET /") as log:
         assert parking.wait(embed()) == 500
     assert log.logged_stack
@@ -267,7 +255,7 @@ def test_finally_blocks_run_at_exit() -> None:
     assert first == "cleaned up"
 
 
-def test_loop_that_was_stopped_is_closed_and_the_next_is_another(
+def test_loop_that_was_ended_is_closed_and_the_next_is_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def handler() -> None:
@@ -279,36 +267,20 @@ def test_loop_that_was_stopped_is_closed_and_the_next_is_another(
             parking.wait(handler())
         ended.append(True)
 
-    monkeypatch.setattr(parking, "_background", None)
     is_waiting = threading.Event()
     ended: list[bool] = []
-    thread = threading.Thread(target=serve)
-    thread.start()
-    assert is_waiting.wait(BOUND)
-    first = parking.background_loop()
-    parking._stop_at_exit()
-    thread.join(BOUND)
-    assert ended == [True]
-    assert first.is_closed()
-    assert parking.background_loop() is not first
-    parking._stop_at_exit()  # one on which nobody waits
-    parking._stop_at_exit()  # none at all
-
-
-def test_two_threads_that_need_the_first_loop_get_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class SomebodyIsFaster(contextlib.AbstractContextManager[None]):
-        def __enter__(self) -> None:
-            parking._background = faster
-
-        def __exit__(self, *exc_info: object) -> None:
-            pass
-
-    faster = parking._running()
-    monkeypatch.setattr(parking, "_background", None)
-    monkeypatch.setattr(parking, "_lock", SomebodyIsFaster())
-    assert parking.background_loop() is faster.loop
+    with no_loop_yet(monkeypatch):
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert is_waiting.wait(BOUND)
+        first = parking.background_loop()
+        parking._end_at_exit()
+        thread.join(BOUND)
+        assert ended == [True]
+        assert first.is_closed()
+        assert parking.background_loop() is not first
+        parking._end_at_exit()  # one on which nobody waits
+        parking._end_at_exit()  # none at all
 
 
 def test_exit_does_not_wait_for_a_coroutine_that_will_not_end() -> None:
@@ -426,29 +398,17 @@ def test_forked_child_has_a_loop_of_its_own(fork: str, leave: str) -> None:
     assert done.stderr == ""
 
 
-def test_loop_of_another_process_is_left_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    parents = parking.background_loop()
-    monkeypatch.setattr(parking, "_background", parking._background)
-    monkeypatch.setattr(parking, "_lock", parking._lock)
-    parking._forget_after_fork()
-    assert parking.background_loop() is not parents
-    parking._stop_at_exit()
-    assert parents.is_running()
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine cannot fork")
 def test_child_can_start_its_loop_although_the_lock_was_held() -> None:
     done = run_program(
         """
         import os, threading
-        from wsgitornado import parking
+        from wsgitornado import _serving, parking
 
         async def nothing():
             return 0
 
-        with parking._lock:
+        with _serving.lock:
             child = os.fork()
             if child == 0:
                 os._exit(parking.wait(nothing()))

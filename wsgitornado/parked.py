@@ -12,6 +12,8 @@ thread until a chunk is there. The application does the same in both cases.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures.thread
 import contextlib
 import contextvars
 import os
@@ -33,7 +35,11 @@ from wsgitornado._types import (
     WSGIEnvironment,
 )
 from wsgitornado.concurrent import DONE, is_on_loop
-from wsgitornado.httputil.departure import departure_error, departure_probe
+from wsgitornado.httputil.departure import (
+    departure_error,
+    departure_probe,
+    waitress_channel,
+)
 from wsgitornado.httputil.errors import HTTPOutputError, StreamClosedError
 
 __all__ = [
@@ -75,7 +81,7 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 Taken: TypeAlias = Callable[[BaseException | None], None]
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """For when nothing is to be called any more."""
 
 
@@ -125,18 +131,18 @@ class ParkedResponse:
         self._taker: _Taker | None = None
         # What was sent before anybody took it.
         self._early: list[Callable[[_Taker], None]] = []
-        # What the handler waits for: a reader or a thread, and the end.
-        self._futures: set[asyncio.Future[Any]] = set()
-        self._ending: asyncio.Future[None] | None = None
+        # What the handler waits for: its reader, a thread, the end.
+        self._unread_chunks: set[asyncio.Future[None]] = set()
+        self._unread_size = 0
+        self._calls: set[asyncio.Future[Any]] = set()
         self._completion: asyncio.Future[None] | None = None
         self._on_close: list[Callable[[], None]] = []
         self._work: Work | None = None
         self._on_leave: Callable[[], None] = _nothing
-        self._on_full: Callable[[], None] = _nothing
+        self._on_refused: Callable[[Exception | None], None] = _nothing
         self._limit: int | None = None
         self._context = contextvars.Context()
         self._task: asyncio.Task[None] | None = None
-        self._unread = 0
         self._plain_thread: int | None = None
         self._is_over = False
         self._is_closed = False
@@ -152,19 +158,20 @@ class ParkedResponse:
         work: Work,
         on_leave: Callable[[], None],
         limit: int | None = None,
-        on_full: Callable[[], None] = _nothing,
+        on_refused: Callable[[Exception | None], None] = _nothing,
     ) -> None:
         """Say what will give the answer once somebody takes it.
 
         :param work: makes the coroutine.
         :param on_leave: called on the loop if nobody takes the rest of the answer.
         :param limit: how many responses may wait in threads at once.
-        :param on_full: called in place of the work where they do already.
+        :param on_refused: called in place of the work where they do already, with None,
+            or where waiting would never end, with the error that says so.
         """
         self._work = work
         self._on_leave = on_leave
         self._limit = limit
-        self._on_full = on_full
+        self._on_refused = on_refused
         # In the context of the request: what was set so far goes along.
         self._context = contextvars.copy_context()
 
@@ -227,14 +234,11 @@ class ParkedResponse:
             return self._refuse()
         with self._lock:
             # One chunk may be as long as it likes: it is in memory already.
-            if self._unread and self._unread + len(chunk) > MAX_UNREAD:
+            if self._unread_size and self._unread_size + len(chunk) > MAX_UNREAD:
                 raise HTTPOutputError(
                     f"more than {MAX_UNREAD} bytes wait to be read: await flush()"
                 )
-            self._unread += len(chunk)
-        future = self._loop.create_future()
-        self._futures.add(future)
-        taken = partial(self._note_taken, future, len(chunk))
+        future, taken = self._new_chunk(chunk)
         self._tell(lambda taker: taker.write(chunk, taken))
         return future
 
@@ -242,8 +246,7 @@ class ParkedResponse:
         """Send the last chunk; done when it is taken, or nobody will take it."""
         if self._is_closed:
             return DONE
-        future = self._ending = self._loop.create_future()
-        taken = partial(self._settle, future, None)
+        future, taken = self._new_chunk(chunk)
         self._note_over()
         self._tell(lambda taker: taker.end(chunk, taken))
         return future
@@ -267,16 +270,16 @@ class ParkedResponse:
         if self._is_closed:
             raise StreamClosedError
         future = self._loop.create_future()
-        self._futures.add(future)
+        self._calls.add(future)
         context = contextvars.copy_context()
 
         def run() -> None:
             with self._lock:
-                if future not in self._futures:
+                if future not in self._calls:
                     # Nobody took the response any more before it was our turn.
                     return
                 # From here on its result counts, whoever leaves.
-                self._futures.discard(future)
+                self._calls.discard(future)
             self._plain_thread = threading.get_ident()
             try:
                 result = context.run(function)
@@ -324,7 +327,6 @@ class ParkedResponse:
         taker = self._taker
         if taker is None:
             taker = self._wait_in_thread()
-        assert isinstance(taker, _Bridge)
         return taker.next_chunk()
 
     def close(self) -> None:
@@ -345,7 +347,8 @@ class ParkedResponse:
 
     def abandon(self, error: BaseException) -> None:
         """End the request at once: what makes or waits for its answer is to end."""
-        self.fail(error)
+        # Not over: the handler is to hear that nobody takes the rest.
+        self._tell(lambda taker: taker.fail(error))
         self.close()
         self._hop(self._cancel)
 
@@ -376,18 +379,21 @@ class ParkedResponse:
 
     def _leave(self) -> None:
         with self._lock:
-            futures, self._futures = self._futures, set()
-        for future in futures:
-            _settle(future, None, StreamClosedError())
-        for ending in (self._ending, self._completion):
-            if ending is not None:
-                _settle(ending, None, None)
+            calls, self._calls = self._calls, set()
+            chunks, self._unread_chunks = self._unread_chunks, set()
+        for call in calls:
+            _settle(call, None, StreamClosedError())
+        for chunk in chunks:
+            # Where the answer is complete the server may have them all.
+            _settle(chunk, None, None if self._is_over else StreamClosedError())
+        if self._completion is not None:
+            _settle(self._completion, None, None)
         # What the handler does beside a complete answer it does in any case.
         self._start_work()
         on_leave = self._on_leave
         # The handler knows us: what knows the handler goes, so that nothing is left
         # for the garbage collector.
-        self._work, self._on_leave, self._on_full = None, _nothing, _nothing
+        self._work, self._on_leave, self._on_refused = None, _nothing, _nothing
         self._early = []
         if not self._is_over:
             self._context.copy().run(on_leave)
@@ -403,12 +409,20 @@ class ParkedResponse:
         if self._completion is not None:
             self._settle(self._completion, None, None)
 
-    def _note_taken(
-        self, future: asyncio.Future[None], size: int, error: BaseException | None
-    ) -> None:
+    def _new_chunk(self, chunk: bytes) -> tuple[asyncio.Future[None], Taken]:
+        size = len(chunk)
+        future = self._loop.create_future()
+
+        def taken(error: BaseException | None) -> None:
+            with self._lock:
+                self._unread_size -= size
+                self._unread_chunks.discard(future)
+            self._settle(future, None, error)
+
         with self._lock:
-            self._unread -= size
-        self._settle(future, None, error)
+            self._unread_size += size
+            self._unread_chunks.add(future)
+        return future, taken
 
     def _refuse(self) -> asyncio.Future[None]:
         """What becomes of a chunk that nobody takes."""
@@ -422,13 +436,7 @@ class ParkedResponse:
     def _settle(
         self, future: asyncio.Future[Any], result: Any, error: BaseException | None
     ) -> None:
-        self._hop(self._settle_here, future, result, error)
-
-    def _settle_here(
-        self, future: asyncio.Future[Any], result: Any, error: BaseException | None
-    ) -> None:
-        self._futures.discard(future)
-        _settle(future, result, error)
+        self._hop(_settle, future, result, error)
 
     def _hop(self, function: Callable[..., None], *args: Any) -> None:
         """Call on the loop: now, if this is its thread."""
@@ -467,20 +475,21 @@ class ParkedResponse:
     # In the server's thread.
 
     def _wait_in_thread(self) -> _Taker:
+        bridge = _Bridge(self, self._environ)
+        error: Exception | None = None
         if is_on_loop(self._loop):
-            raise RuntimeError(
+            error = RuntimeError(
                 "a middleware iterates an asynchronous answer on the event loop's own "
                 "thread, which would wait for ever: serve with threads=N"
             )
-        bridge = _Bridge(self, self._environ)
-        has_place = bridge.take_place(self._limit)
+        has_place = error is None and bridge.take_place(self._limit)
         self._be_taken_by(bridge)
         if has_place:
             self._hop(self._start_work)
         else:
             self._work = None
             self._plain_thread = threading.get_ident()
-            self._on_full()
+            self._on_refused(error)
         return self._taker or _NOBODY
 
 
@@ -603,7 +612,7 @@ class _Bridge:
 
     def end(self, chunk: bytes, taken: Taken) -> None:
         if chunk:
-            self._steps.put(partial(self._give, chunk, taken))
+            self._steps.put(partial(self._give_last, chunk, taken))
             self._steps.put(self._stop)
         else:
             self._steps.put(partial(self._stop, taken))
@@ -641,8 +650,10 @@ class _Bridge:
 
     def close(self) -> None:
         self._rest.close()
-        # Should another thread wait here.
-        self._steps.put(self._stop)
+        # Should another thread wait here. Not a method of ours: what we know, such as
+        # the handler, would be left for the garbage collector.
+        self._steps.put(partial(_raise, StopIteration()))
+        self._taken = None
         close = getattr(self._body, "close", None)
         if close is not None:
             close()
@@ -664,12 +675,19 @@ class _Bridge:
         self._taken = taken
         return chunk
 
+    def _give_last(self, chunk: bytes, taken: Taken) -> bytes:
+        # The thread may have to wait for a slow reader, but for the handler no more.
+        self._rest.close()
+        return self._give(chunk, taken)
+
     def _stop(self, taken: Taken | None = None) -> None:
         if taken is not None:
             taken(None)
         raise StopIteration
 
     def _delegate(self, application: WSGIApplication) -> None:
+        # As if it had been called at first: it may wait for something in its turn.
+        self._rest.close()
         self._body = application(self._environ, self._response.start_here)
         self._iterator = iter(self._body)
 
@@ -706,6 +724,10 @@ class _Places:
 
     def __len__(self) -> int:
         return len(self._threads)
+
+    def has(self, ident: int | None) -> bool:
+        """Whether a thread waits."""
+        return ident in self._threads
 
     def take(self, ident: int, limit: int | None) -> bool:
         """Count a thread, unless as many wait as may, and go on to."""
@@ -750,14 +772,33 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
+def _free_executors() -> None:
+    """End what threads of executors wait for: at exit Python joins these threads.
+
+    It does that before it calls what ``atexit`` knows, and gunicorn's are such.
+    """
+    executors = concurrent.futures.thread._threads_queues
+    if any(_places.has(thread.ident) for thread in list(executors)):
+        parking._end_at_exit()
+
+
+# In the reverse order of their registration: before the joining, which the import above
+# has registered.
+_register_atexit = getattr(threading, "_register_atexit", atexit.register)
+_register_atexit(_free_executors)
+
+
 #: Set by who starts a server in this process and knows how many threads it has.
 server_threads: int | None = None
 
 
-def known_threads() -> int | None:
+def known_threads(environ: WSGIEnvironment) -> int | None:
     """How many threads the server around us has; None where it does not tell."""
     if server_threads is not None:
         return server_threads
+    channel = waitress_channel(environ)
+    if channel is not None:
+        return int(channel.server.adj.threads)
     of_mod_wsgi = sys.modules.get("mod_wsgi")
     if of_mod_wsgi is not None:
         return int(getattr(of_mod_wsgi, "threads_per_process", 0)) or None

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from waitress.channel import ClientDisconnected
+from waitress.channel import ClientDisconnected, HTTPChannel
 
 from wsgitornado._types import WSGIEnvironment
 
@@ -18,13 +18,15 @@ __all__ = [
     "departure_error",
     "departure_probe",
     "peer_has_left",
+    "waitress_channel",
 ]
 
 #: Where our development server puts a callable like waitress's.
 CLIENT_DISCONNECTED: Final = "wsgitornado.client_disconnected"
 
-#: waitress's. It tells only where ``channel_request_lookahead`` is more than 0; then a
-#: client that has just closed its sending side loses an answer that is being made.
+#: waitress's. It tells only where ``channel_request_lookahead`` is more than 0, which
+#: costs clients that close their sending side the answer that is being made. So we look
+#: at the connection ourselves.
 _OF_WAITRESS: Final = "waitress.client_disconnected"
 
 #: gunicorn gives the connection itself.
@@ -41,18 +43,25 @@ def departure_probe(environ: WSGIEnvironment) -> Callable[[], bool] | None:
         return probe
     of_waitress: Callable[[], bool] | None = environ.get(_OF_WAITRESS)
     if of_waitress is not None:
-        # A method of waitress's channel. Its socket can be looked at, whatever the
-        # look-ahead is.
-        channel = getattr(of_waitress, "__self__", None)
-        connection = getattr(channel, "socket", None)
-        if connection is None:
+        channel = waitress_channel(environ)
+        if channel is None:
+            # Something of middleware's.
             return of_waitress
-        return lambda: of_waitress() or peer_has_left(connection)
+        return lambda: of_waitress() or peer_has_left(channel.socket)
     connection = environ.get(_OF_GUNICORN)
     # TLS has no way to look ahead without reading.
     if connection is None or isinstance(connection, ssl.SSLSocket):
         return None
     return lambda: peer_has_left(connection)
+
+
+def waitress_channel(environ: WSGIEnvironment) -> HTTPChannel | None:
+    """waitress's end of the connection; None if it is another server's.
+
+    What waitress puts into environ is a method of it.
+    """
+    channel = getattr(environ.get(_OF_WAITRESS), "__self__", None)
+    return channel if isinstance(channel, HTTPChannel) else None
 
 
 def departure_error(environ: WSGIEnvironment) -> Exception:

@@ -301,13 +301,16 @@ class WaitingChapter(PagesChapter):
         """How many requests may wait in threads of the server at once."""
         most: int | None = self.settings.get("max_waiting_requests")
         if most is None:
-            threads = known_threads()
+            threads = known_threads(self.request.environ)
             most = max(threads - 1, 1) if threads else None
         return most
 
-    def _refuse_to_wait(self) -> None:
-        """Too many wait already: those that need not wait shall live on."""
+    def _refuse_to_wait(self, error: Exception | None) -> None:
+        """Answer at once: an error, or too many wait and all others shall live on."""
         self._drop_unstarted()
+        if error is not None:
+            self._handle_request_exception(error)
+            return
         gen_log.warning(
             "503 %s: %s requests wait already, which is the limit "
             "(max_waiting_requests)",
