@@ -54,11 +54,18 @@ coverage_ignore_pyobjects = [
     r"wsgitornado\.web\.(Error|Fallback|Redirect)Handler\.",
     # As those of UIModule.
     r"wsgitornado\.web\.TemplateModule\.(\w+_files|embedded_\w+|html_\w+)",
+    # As those of RequestHandler.
+    r"wsgitornado\.web\.StaticFileHandler\.(clear|finish|flush|head|initialize)",
+    # As those of Resolver.
+    r"wsgitornado\.netutil\.\w+Resolver\.(close|initialize|resolve)",
+    r"wsgitornado\.netutil\.Resolver\.configurable_\w+",
     # A dictionary, besides.
     r"wsgitornado\.httputil\.HTTPFile\.",
     # Called by logging.
     r"wsgitornado\.testing\.ExpectLog\.filter",
     # For the package's own use.
+    r"wsgitornado\.httpserver\.HTTPServer\.(drain|environ_of|is_stuck|may_park|refuse)",
+    r"wsgitornado\.httpserver\.HTTPServer\.(note_\w+|on_lost|run)",
     r"wsgitornado\.util\.cached_property",
     r"wsgitornado\.concurrent\.(cancel_with|current_loop|is_on_loop|set_loop_source)",
     r"wsgitornado\.concurrent\.(tie_futures|DoneFuture\..*)",
@@ -87,7 +94,7 @@ nitpick_ignore_regex = [
     ),
     (
         r"py:.*",
-        r"(contextlib|contextvars|http|io|json|logging)\..*",
+        r"(contextlib|contextvars|http|io|json|logging|os|subprocess)\..*",
     ),
     (
         r"py:.*",

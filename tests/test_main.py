@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from wsgitornado import __main__, version
+from wsgitornado import __main__, parked, version
 from wsgitornado.__main__ import _SERVERS, main
 from wsgitornado._types import WSGIApplication
 
@@ -28,6 +28,7 @@ BOUND = 30  # seconds: for a busy machine, not a measure of anything
 
 PROGRAM = """
 import time
+from wsgitornado import parked
 from wsgitornado.web import Application, RequestHandler
 
 class Hello(RequestHandler):
@@ -37,12 +38,20 @@ class Hello(RequestHandler):
     async def post(self):
         self.write({"body": self.request.body.decode()})
 
-app = Application([("/", Hello)])
+class Threads(RequestHandler):
+    def get(self):
+        environ = self.request.environ
+        can_tell = "wsgitornado.client_disconnected" in environ
+        self.write(f"{parked.server_threads} {can_tell}")
+
+app = Application([("/", Hello), ("/threads", Threads)])
 number = 42
 nothing = None
 """
 
-SERVERS = pytest.mark.parametrize("server", ["waitress", "wsgiref"])
+OF_WAITING = {"waitress": "3 False", "wsgiref": "None True", "loop": "None False"}
+
+SERVERS = pytest.mark.parametrize("server", ["waitress", "wsgiref", "loop"])
 
 
 @pytest.fixture
@@ -79,10 +88,10 @@ def address_in(line: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def ask(address: tuple[str, int], body: bytes | None = None) -> str:
+def ask(address: tuple[str, int], body: bytes | None = None, target: str = "/") -> str:
     connection = http.client.HTTPConnection(*address, timeout=BOUND)
     with contextlib.closing(connection):
-        connection.request("GET" if body is None else "POST", "/", body)
+        connection.request("GET" if body is None else "POST", target, body)
         return connection.getresponse().read().decode()
 
 
@@ -141,6 +150,7 @@ def test_same_within_a_process(
         try:
             address = address_in(stderr.lines.get(timeout=BOUND))
             answers.append(ask(address))
+            answers.append(ask(address, target="/threads"))
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -149,9 +159,14 @@ def test_same_within_a_process(
     monkeypatch.setattr(sys, "stderr", stderr)
     user = threading.Thread(target=use_it)
     user.start()
-    status = main(["serve", f"{program}:app", "--server", server, "--port", "0"])
+    status = main(
+        ["serve", f"{program}:app", "--server", server, "--port", "0", "--threads", "3"]
+    )
     user.join(BOUND)
-    assert (status, answers) == (0, ["hello from here"])
+    assert (status, answers[0]) == (0, "hello from here")
+    # What concerns requests that wait: how many may, and whether they are alone.
+    assert answers[1] == OF_WAITING[server]
+    assert parked.server_threads is None
 
 
 @pytest.mark.live
@@ -225,10 +240,10 @@ def test_name_with_two_addresses_is_announced_twice(
         *(
             pytest.param(
                 ["serve", "m:a", "--threads", threads],
-                f"there must be a thread at least: {threads}",
+                f"how many threads is a number: {threads}",
                 id=f"{threads!a} threads",
             )
-            for threads in ("0", "-1", "many")
+            for threads in ("-1", "many", "\u0664")
         ),
     ],
 )

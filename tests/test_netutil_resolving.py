@@ -122,7 +122,7 @@ def test_child_has_threads_of_its_own() -> None:
         print(os.waitpid(child, 0)[1])
         """,
         "-W",
-        "ignore:.*fork:DeprecationWarning",
+        "ignore::DeprecationWarning",
     )
     assert done.stderr == ""
     first, second, status = done.stdout.splitlines()

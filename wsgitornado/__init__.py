@@ -2,10 +2,76 @@
 
 from __future__ import annotations
 
-__all__ = ["version", "version_info"]
+import importlib
 
-#: The version of this package, as text.
-version = "0.1.0"
+from wsgitornado import _absent
+from wsgitornado._version import version, version_info
 
-#: The same as four numbers, for comparisons: major, minor, patch, and 0 for a release.
-version_info = (0, 1, 0, 0)
+# Not that of typing, whose import would take longer than everything else here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from wsgitornado import (
+        concurrent,
+        escape,
+        gen,
+        httpserver,
+        httputil,
+        ioloop,
+        iostream,
+        locale,
+        locks,
+        log,
+        netutil,
+        options,
+        process,
+        queues,
+        routing,
+        template,
+        testing,
+        util,
+        web,
+        wsgi,
+    )
+
+__all__ = [
+    "concurrent",
+    "escape",
+    "gen",
+    "httpserver",
+    "httputil",
+    "ioloop",
+    "iostream",
+    "locale",
+    "locks",
+    "log",
+    "netutil",
+    "options",
+    "process",
+    "queues",
+    "routing",
+    "template",
+    "testing",
+    "util",
+    "version",
+    "version_info",
+    "web",
+    "wsgi",
+]
+
+if not TYPE_CHECKING:  # pragma: no branch - a type checker would take any name
+
+    def __getattr__(name: str) -> ModuleType:
+        """Load a module when it is asked for; Python keeps it as an attribute."""
+        full_name = f"{__name__}.{name}"
+        if name in _absent.ADVICE:
+            raise AttributeError(_absent.explain(full_name), name=name)
+        if name not in __all__:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}", name=name
+            )
+        return importlib.import_module(full_name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import waitress.server
 import waitress.wasyncore
 
-from wsgitornado import version
+from wsgitornado import parked, version
 from wsgitornado._types import WSGIApplication
-from wsgitornado.httpserver import make_development_server
+from wsgitornado.httpserver import HTTPServer, make_development_server
+from wsgitornado.httpserver.signals import noted_signals
+from wsgitornado.netutil import bind_sockets, bind_unix_socket
 
 __all__ = ["main"]
+
+#: Of servers that run everything in threads.
+_USUAL_THREADS: Final = 4
 
 
 class _UsageError(Exception):
@@ -66,14 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--threads",
         type=_threads,
-        default=4,
-        help="how many requests run at once, with waitress (%(default)s)",
+        help="how many requests run at once (4; with loop 0 for an Application: on "
+        "the event loop)",
     )
     serve.add_argument(
         "--server",
         choices=sorted(_SERVERS),
         default="waitress",
-        help="waitress for production, wsgiref for development (%(default)s)",
+        help="waitress, or loop for many clients that wait, for production, wsgiref "
+        "for development (%(default)s)",
+    )
+    serve.add_argument(
+        "--unix-socket",
+        metavar="PATH",
+        help="listen on a unix socket instead of host and port, with loop",
+    )
+    serve.add_argument(
+        "--loop",
+        choices=["asyncio", "uvloop"],
+        help="the event loop, with loop (asyncio)",
     )
     return parser
 
@@ -85,12 +103,14 @@ def _port(text: str) -> int:
 
 
 def _threads(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"there must be a thread at least: {text}")
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"how many threads is a number: {text}")
     return int(text)
 
 
 def _serve(options: argparse.Namespace) -> int:
+    if options.server != "loop":
+        _use_no_loop(options)
     application = _load(options.application)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
@@ -105,6 +125,18 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _use_no_loop(options: argparse.Namespace) -> None:
+    """What the options mean to servers that are all threads."""
+    for name in ("unix_socket", "loop"):
+        if getattr(options, name) is not None:
+            option = name.replace("_", "-")
+            raise _UsageError(f"--{option} is for --server loop alone")
+    if options.threads is None:
+        options.threads = _USUAL_THREADS
+    elif options.threads == 0:
+        raise _UsageError(f"{options.server} needs a thread at least: --threads 0")
+
+
 def _listen(
     application: WSGIApplication, options: argparse.Namespace
 ) -> Callable[[], None]:
@@ -113,10 +145,11 @@ def _listen(
         return _SERVERS[options.server](application, options)
     except (OSError, ValueError) as error:
         # waitress makes a ValueError of a host name that cannot be found.
-        reason = getattr(error, "strerror", None) or error
-        raise _UsageError(
-            f"cannot listen on {options.host} port {options.port}: {reason}"
-        ) from error
+        reason = str(getattr(error, "strerror", None) or error)
+        # netutil says where, too.
+        reason = reason.partition(": cannot listen on ")[0]
+        where = options.unix_socket or f"{options.host} port {options.port}"
+        raise _UsageError(f"cannot listen on {where}: {reason}") from error
 
 
 def _exit(number: int, frame: Any) -> None:
@@ -153,6 +186,52 @@ def _announce(host: str, port: int) -> None:
     print(f"listening on http://{shown}:{port}", file=sys.stderr, flush=True)
 
 
+def _loop(
+    application: WSGIApplication, options: argparse.Namespace
+) -> Callable[[], None]:
+    factory = _loop_factory(options.loop)
+    server = HTTPServer(application, threads=options.threads)
+    if options.unix_socket is not None:
+        sockets = [bind_unix_socket(options.unix_socket)]
+        print(f"listening on unix:{options.unix_socket}", file=sys.stderr, flush=True)
+    else:
+        sockets = bind_sockets(options.port, options.host or None)
+        for sock in sockets:
+            _announce(*sock.getsockname()[:2])
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(_serve_until_told(server, sockets))
+        finally:
+            for sock in sockets:
+                sock.close()
+
+    return run
+
+
+def _loop_factory(
+    name: str | None,
+) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if name != "uvloop":
+        return None
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise _UsageError(
+            "uvloop is not installed: pip install 'wsgitornado[fast]'"
+        ) from error
+    factory: Callable[[], asyncio.AbstractEventLoop] = module.new_event_loop
+    return factory
+
+
+async def _serve_until_told(server: HTTPServer, sockets: list[socket.socket]) -> None:
+    with noted_signals() as told:
+        server.add_sockets(sockets)
+        await told
+        await server.drain_connections()
+
+
 def _waitress(
     application: WSGIApplication, options: argparse.Namespace
 ) -> Callable[[], None]:
@@ -163,6 +242,10 @@ def _waitress(
         host=options.host,
         port=options.port,
         threads=options.threads,
+        # Beside the requests that are being answered, which may all be waiting: as many
+        # connections as waitress has by default. select() knows none above 1023.
+        connection_limit=options.threads + 100,
+        asyncore_use_poll=True,
         # Whether a proxy is believed is for the application to say: xheaders.
         clear_untrusted_proxy_headers=False,
     )
@@ -170,9 +253,12 @@ def _waitress(
         _announce(host, port)
 
     def run() -> None:
+        # Of this many requests, all but one may wait.
+        parked.server_threads = options.threads
         try:
             server.run()
         finally:
+            parked.server_threads = None
             # The server closes only those that listen.
             waitress.wasyncore.close_all(sockets)
 
@@ -199,7 +285,7 @@ def _wsgiref(
     return run
 
 
-_SERVERS = {"waitress": _waitress, "wsgiref": _wsgiref}
+_SERVERS = {"loop": _loop, "waitress": _waitress, "wsgiref": _wsgiref}
 
 
 if __name__ == "__main__":

@@ -620,7 +620,7 @@ class ExecutorResolver(Resolver):
     """Asks the system in an executor.
 
     :param executor: None is one that blocks the loop meanwhile, as in Tornado.
-    :param close_executor: whether :meth:`close` shuts it down.
+    :param close_executor: whether ``close()`` shuts it down.
     """
 
     def _take(

@@ -45,6 +45,7 @@ from wsgitornado.httputil.errors import HTTPOutputError, StreamClosedError
 __all__ = [
     "PARK",
     "RECEIVE",
+    "THREADS",
     "Outlet",
     "ParkedResponse",
     "Taken",
@@ -60,6 +61,10 @@ PARK: Final = "wsgitornado.park"
 #: The key of a server that hands a body over as it comes: a coroutine function, which
 #: gives a part of it, and nothing at the end.
 RECEIVE: Final = "wsgitornado.receive"
+
+#: The key of a server that tells how many threads iterate responses, parked ones that
+#: somebody has wrapped among them.
+THREADS: Final = "wsgitornado.threads"
 
 #: How many bytes of one response may wait for their reader, before a handler that does
 #: not wait for ``flush()`` is stopped.
@@ -149,7 +154,8 @@ class ParkedResponse:
 
     def __del__(self) -> None:
         # Not every middleware closes what it drops.
-        self.close()
+        if not self._is_closed:
+            self.close()
 
     # What the application calls, in the thread in which it was called.
 
@@ -326,6 +332,8 @@ class ParkedResponse:
         """
         taker = self._taker
         if taker is None:
+            if self._is_closed:
+                raise StopIteration
             taker = self._wait_in_thread()
         return taker.next_chunk()
 
@@ -336,7 +344,7 @@ class ParkedResponse:
                 return
             self._is_closed = True
             functions, self._on_close = self._on_close, []
-            taker, self._taker = self._taker, _NOBODY
+            taker, self._taker = self._taker, None
         try:
             if taker is not None:
                 taker.close()
@@ -443,16 +451,15 @@ class ParkedResponse:
         if is_on_loop(self._loop):
             function(*args)
             return
-        try:
+        # The process ends: on a closed loop nobody waits.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *args)
-        except RuntimeError:
-            # The process ends: on a closed loop nobody waits.
-            if not self._loop.is_closed():
-                raise
 
     def _tell(self, tell: Callable[[_Taker], None]) -> None:
         """Have whoever takes the response do something, as soon as there is one."""
         with self._lock:
+            if self._is_closed:
+                return
             taker = self._taker
             if taker is None:
                 self._early.append(tell)
@@ -463,11 +470,13 @@ class ParkedResponse:
         while True:
             with self._lock:
                 early, self._early = self._early, []
-                if self._is_closed:
-                    return
-                if not early:
+                if not (early or self._is_closed):
                     self._taker = taker
                     return
+            if self._is_closed:
+                # By another thread, just now.
+                taker.close()
+                return
             # Outside of the lock: it may lead back to us.
             for tell in early:
                 tell(taker)
@@ -490,7 +499,7 @@ class ParkedResponse:
             self._work = None
             self._plain_thread = threading.get_ident()
             self._on_refused(error)
-        return self._taker or _NOBODY
+        return bridge
 
 
 class _Taker(Outlet, Protocol):
@@ -501,37 +510,6 @@ class _Taker(Outlet, Protocol):
     def next_chunk(self) -> bytes: ...
 
     def close(self) -> None: ...
-
-
-class _Nobody:
-    """Takes a response that is closed."""
-
-    def start(self, status: str, headers: HeaderList) -> None:
-        pass
-
-    def write(self, chunk: bytes, taken: Taken) -> None:
-        pass
-
-    def end(self, chunk: bytes, taken: Taken) -> None:
-        pass
-
-    def fail(self, error: BaseException) -> None:
-        pass
-
-    def respond(self, application: WSGIApplication) -> None:
-        pass
-
-    def call(self, function: Callable[[], None]) -> None:
-        pass
-
-    def next_chunk(self) -> bytes:
-        raise StopIteration
-
-    def close(self) -> None:
-        pass
-
-
-_NOBODY: Final = _Nobody()
 
 
 class _Park:
@@ -777,8 +755,9 @@ def _free_executors() -> None:
 
     It does that before it calls what ``atexit`` knows, and gunicorn's are such.
     """
-    executors = concurrent.futures.thread._threads_queues
-    if any(_places.has(thread.ident) for thread in list(executors)):
+    executors = list(concurrent.futures.thread._threads_queues)
+    # The ident of a thread that has ended may be another's by now.
+    if any(_places.has(one.ident) for one in executors if one.is_alive()):
         parking._end_at_exit()
 
 
@@ -796,6 +775,8 @@ def known_threads(environ: WSGIEnvironment) -> int | None:
     """How many threads the server around us has; None where it does not tell."""
     if server_threads is not None:
         return server_threads
+    if THREADS in environ:
+        return int(environ[THREADS])
     channel = waitress_channel(environ)
     if channel is not None:
         return int(channel.server.adj.threads)

@@ -17,11 +17,7 @@ from subprocess import CalledProcessError
 from types import FrameType
 from typing import Any, ClassVar, Final
 
-from wsgitornado.concurrent import (
-    Future,
-    future_set_exception_unless_cancelled,
-    future_set_result_unless_cancelled,
-)
+from wsgitornado.concurrent import Future
 from wsgitornado.httputil.errors import StreamClosedError
 from wsgitornado.ioloop import IOLoop
 from wsgitornado.log import gen_log
@@ -128,23 +124,38 @@ class _Parent:
         self._numbers: dict[int, int] = {}
         self._restarts_left = max_restarts
         self._is_ending = False
-        self._passes_on = False
+        #: Signal handlers to be put back, and what undoes the rest.
+        self._signals = contextlib.ExitStack()
+        self._wakeups: int | None = None
         if threading.current_thread() is threading.main_thread():
             self._prepare_signals()
 
     def _prepare_signals(self) -> None:
-        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-            # The system would not keep the statuses of children.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if not callable(signal.getsignal(signal.SIGCHLD)):
+            # If it was ignored, the system would not keep the statuses of children.
+            self._handle(signal.SIGCHLD, _do_nothing)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._pass_on)
-            self._passes_on = True
+            self._handle(signal.SIGTERM, self._pass_on)
+        # A signal that comes just before waitpid() would not wake it.
+        self._wakeups, writing = os.pipe()
+        os.set_blocking(writing, False)
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        self._signals.callback(os.close, self._wakeups)
+        self._signals.callback(os.close, writing)
+        self._signals.callback(signal.set_wakeup_fd, before)
+
+    def _handle(
+        self, number: int, handler: Callable[[int, FrameType | None], None]
+    ) -> None:
+        signal.signal(number, handler)
+        self._signals.callback(signal.signal, number, signal.SIG_DFL)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         self._is_ending = True
         for pid in list(self._numbers):
-            # Not reaped yet, so it is no other process.
-            os.kill(pid, signal.SIGTERM)
+            # Between its end and its leaving the table the signal may come.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def run(self, count: int) -> int | None:
         """Start the children and wait for them. In a child: its number."""
@@ -161,23 +172,33 @@ class _Parent:
             self._end()
             raise
         finally:
-            self._restore_signals()
+            self._signals.close()
 
     def _fork(self, number: int) -> bool:
         """Start a child; True in the child. None is started any more at the end."""
         global _task_id
-        # Between fork() and the line after it a signal would miss the child, or find
-        # our handler in it.
-        with _blocked(signal.SIGTERM):
-            if self._is_ending:
+        # So that SIGTERM does not find our handler in the child, and KeyboardInterrupt
+        # no child that is unknown, or a hook of fork(), which would swallow it.
+        with _blocked(signal.SIGTERM, signal.SIGINT):
+            if self._must_end():
                 return False
             pid = os.fork()
-            if pid:
-                self._numbers[pid] = number
-                return False
-            _task_id = number
-            self._restore_signals()
-            return True
+            if not pid:
+                _task_id = number
+                # What fails from here on ends no brothers.
+                self._numbers.clear()
+                self._signals.close()
+                return True
+            self._numbers[pid] = number
+        if self._must_end():
+            # Another thread, which does not block it, was interrupted by the signal
+            # before this child was known.
+            os.kill(pid, signal.SIGTERM)
+        return False
+
+    def _must_end(self) -> bool:
+        # Asked anew each time: a signal may have come in between.
+        return self._is_ending
 
     def _supervise(self) -> int | None:
         while self._numbers:
@@ -193,16 +214,27 @@ class _Parent:
                 return number
         return None
 
-    def _restore_signals(self) -> None:
-        if self._passes_on:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _failed_child(self, options: int = 0) -> int | None:
+    def _failed_child(self) -> int | None:
         """Wait for a child to end; its number, if it is to be started again."""
-        pid, status = os.waitpid(-1, options)
+        if self._wakeups is None:
+            return self._failed(*self._ended_child(0))
+        pid, status = self._ended_child(os.WNOHANG)
+        if not pid and self._numbers:
+            os.read(self._wakeups, 4096)
+        return self._failed(pid, status)
+
+    def _ended_child(self, options: int) -> tuple[int, int]:
+        try:
+            return os.waitpid(-1, options)
+        except ChildProcessError:
+            # All have ended, and another part of the program has asked how.
+            self._numbers.clear()
+            return 0, 0
+
+    def _failed(self, pid: int, status: int) -> int | None:
         number = self._numbers.pop(pid, None)
         if number is None:
-            # Another child of the program.
+            # None has ended, or another child of the program.
             return None
         code = os.waitstatus_to_exitcode(status)
         if code == 0 or self._is_ending:
@@ -216,7 +248,7 @@ class _Parent:
         self._is_ending = True
         deadline = time.monotonic() + INTERRUPT_GRACE
         while self._numbers and time.monotonic() < deadline:
-            self._failed_child(os.WNOHANG)
+            self._failed(*self._ended_child(os.WNOHANG))
             time.sleep(_POLL_INTERVAL)
 
     def _end(self) -> None:
@@ -225,9 +257,13 @@ class _Parent:
             self._failed_child()
 
 
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    pass
+
+
 @contextlib.contextmanager
-def _blocked(number: int) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+def _blocked(*numbers: int) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
@@ -304,11 +340,12 @@ class Subprocess:
 
         def settle(ended: Future[int]) -> None:
             code = ended.result()
+            if future.cancelled():
+                return
             if code and raise_error:
-                error = CalledProcessError(code, self.proc.args)
-                future_set_exception_unless_cancelled(future, error)
+                future.set_exception(CalledProcessError(code, self.proc.args))
             else:
-                future_set_result_unless_cancelled(future, code)
+                future.set_result(code)
 
         self._watched().add_done_callback(settle)
         return future
@@ -427,13 +464,21 @@ class PipeReader(_Pipe):
             reader = asyncio.StreamReader()
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), self._file
+                lambda: _EndingProtocol(reader), self._file
             )
             self._reader = reader
             if self._is_closed:
                 self._transport.close()
                 self._refuse_if_closed()
         return self._reader
+
+
+class _EndingProtocol(asyncio.StreamReaderProtocol):
+    """Lets the transport close itself at the end: a pipe cannot be written then."""
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return False
 
 
 async def _read_some(reader: asyncio.StreamReader, num_bytes: int) -> bytes:
@@ -530,6 +575,9 @@ class PipeWriter(_Pipe):
         async with self._turn:
             if self._writer is not None:
                 self._writer.close()
+            else:
+                # The writes were cancelled before they began.
+                self._file.close()
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

@@ -248,3 +248,18 @@ def test_requests_do_not_wait_for_each_other() -> None:
 def test_ipv6_address_is_listened_on() -> None:
     with serving(answering("200 OK"), "::1") as port:
         socket.create_connection(("::1", port)).close()
+
+
+def test_application_can_ask_whether_its_client_has_left() -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        has_left = environ["wsgitornado.client_disconnected"]
+        start_response("200 OK", [])
+        yield f"{has_left()} ".encode()
+        while not has_left():
+            pass
+        yield f"{has_left()}".encode()
+
+    with serving(application) as port, Client(port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.read_until(b"False ")
+        assert client.end_input().read_to_end() == b"True"

@@ -80,6 +80,13 @@ class Client:
         self.send("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
         return self.read_answer(method)
 
+    def post(self, target: str, body: bytes, *headers: str) -> Answer:
+        """Send something and read the answer."""
+        lines = [f"POST {target} HTTP/1.1", f"Host: {HOST}", *headers]
+        lines += [f"Content-Length: {len(body)}", "", ""]
+        self.send("\r\n".join(lines).encode("latin-1") + body)
+        return self.read_answer("POST")
+
     def end_input(self) -> Client:
         """Nothing more will be sent; answers can still be read."""
         self._socket.shutdown(socket.SHUT_WR)
@@ -202,6 +209,16 @@ class Wire:
         """End the wait of the handler."""
         assert self._socket is not None
         self._socket.sendall(b"\n")
+
+    def next_word(self) -> str:
+        """What it says next."""
+        assert self._socket is not None
+        word = b""
+        while not word.endswith(b"\n"):
+            letter = self._socket.recv(1)
+            assert letter, f"the end, after {word!r}"
+            word += letter
+        return word.decode("ascii").rstrip()
 
     def words(self) -> list[str]:
         """What it says until it closes its end."""

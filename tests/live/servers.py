@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import re
 import signal
@@ -14,15 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.live.client import HOST, Client
 
 __all__ = [
+    "ALL_SERVERS",
+    "BOUND",
     "KEPT",
+    "LOOP_SERVERS",
+    "ON_THE_LOOP",
     "SCRIPTS",
     "SERVERS",
     "THREADED",
     "LiveServer",
     "Start",
+    "command_for",
     "run_command",
     "running_servers",
 ]
@@ -34,7 +42,12 @@ SCRIPTS = Path(sys.executable).parent
 BOUND: Final = 20
 
 _GUNICORN = [sys.executable, "-m", "gunicorn", "-b", f"{HOST}:0"]
+_GTHREAD = [*_GUNICORN, "-k", "gthread", "--threads", "4"]
 _SERVE = [sys.executable, "-m", "wsgitornado", "serve", "--port", "0"]
+_UWSGI = [
+    str(SCRIPTS / "uwsgi"),
+    *("--http-socket", f"{HOST}:0", "--master", "--die-on-term", "--need-app"),
+]
 
 #: The command of each server; ``module:app`` comes last.
 SERVERS: Final[dict[str, Sequence[str]]] = {
@@ -42,17 +55,58 @@ SERVERS: Final[dict[str, Sequence[str]]] = {
     "development": [*_SERVE, "--server", "wsgiref"],
     "wsgiref": [sys.executable, "-m", "tests.live.stock_wsgiref"],
     "gunicorn-sync": [*_GUNICORN, "-k", "sync"],
-    "gunicorn-gthread": [*_GUNICORN, "-k", "gthread", "--threads", "4"],
+    "gunicorn-gthread": _GTHREAD,
+    "loop": [*_SERVE, "--server", "loop"],
+    "loop-threads": [*_SERVE, "--server", "loop", "--threads", "4"],
+    "gunicorn-loop": [*_GUNICORN, "-k", "wsgitornado.httpserver.GunicornWorker"],
+}
+
+#: With those that are asked only about handlers that wait.
+ALL_SERVERS: Final[dict[str, Sequence[str]]] = {
+    **SERVERS,
+    "waitress-serve": [
+        str(SCRIPTS / "waitress-serve"),
+        *(f"--listen={HOST}:0", "--threads=4"),
+    ],
+    "gunicorn-gevent": [*_GUNICORN, "-k", "gevent"],
+    "gunicorn-preload": [*_GTHREAD, "--preload"],
+    "uwsgi": [*_UWSGI, "--enable-threads", "--module"],
+    "uwsgi-threads": [*_UWSGI, "--threads", "4", "--module"],
 }
 
 #: Those that keep connections open between requests.
-KEPT: Final = ["waitress", "gunicorn-gthread"]
+KEPT: Final = [
+    "waitress",
+    "gunicorn-gthread",
+    "loop",
+    "loop-threads",
+    "gunicorn-loop",
+]
 
 #: Those that answer a request while another one waits.
-THREADED: Final = ["waitress", "development", "gunicorn-gthread"]
+THREADED: Final = ["waitress", "development", "gunicorn-gthread", "loop-threads"]
+
+#: Those that run plain handlers on the event loop, where nothing may block.
+ON_THE_LOOP: Final = ["loop", "gunicorn-loop"]
+
+#: Those that read the bytes by our own rules.
+LOOP_SERVERS: Final = [*ON_THE_LOOP, "loop-threads"]
+
+#: What servers need that we do not bring: packages, and why they may be missing.
+_NEEDED: Final = {
+    "gunicorn-gevent": ("gevent", "gevent is not installed"),
+    "uwsgi": ("uWSGI", "this machine has no uWSGI: it is built from its source"),
+    "uwsgi-threads": (
+        "uWSGI",
+        "this machine has no uWSGI: it is built from its source",
+    ),
+}
 
 # How each of them says in its log where it listens.
-_ADDRESS = re.compile(r"(?:listening on|Listening at:|Serving on) http://[\d.]+:(\d+)")
+_ADDRESS = re.compile(
+    r"(?:(?:listening on|Listening at:|Serving on) https?://|bound to TCP address )"
+    r"[\d.]+:(\d+)"
+)
 
 
 @dataclass
@@ -117,6 +171,23 @@ class LiveServer:
             self._arrived.notify_all()
 
 
+def command_for(kind: str, program: str, *options: str) -> list[str]:
+    """The command of a server for one of our programs.
+
+    Where the server is not installed, the test that asks is skipped.
+    """
+    if kind in _NEEDED:
+        package, reason = _NEEDED[kind]
+        try:
+            importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(reason)
+    *command, last = ALL_SERVERS[kind]
+    # For uWSGI the name of the option that takes the program comes last.
+    command += [*options, last] if last == "--module" else [last, *options]
+    return [*command, f"tests.live.programs.{program}:app"]
+
+
 @contextlib.contextmanager
 def run_command(kind: str, command: Sequence[str]) -> Iterator[LiveServer]:
     """Run a server until the block ends."""
@@ -151,7 +222,7 @@ def running_servers() -> Iterator[Start]:
 
         def start(kind: str, program: str) -> LiveServer:
             if (kind, program) not in started:
-                command = [*SERVERS[kind], f"tests.live.programs.{program}:app"]
+                command = command_for(kind, program)
                 server = stack.enter_context(run_command(kind, command))
                 started[kind, program] = server
             return started[kind, program]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.servers import KEPT, LiveServer
+from tests.live.servers import KEPT, LOOP_SERVERS, LiveServer
 
 pytestmark = pytest.mark.live
 
@@ -142,13 +142,15 @@ def test_bad_request_is_a_400_with_one_line(server: LiveServer, name: str) -> No
     line = exchange(server, OURS[name])
     assert line.split(b" ")[1:] == [b"400", b"Bad", b"Request"]
     (logged,) = check_aftermath(server, start)
-    assert ":400 " in logged
+    # Our own server refuses a Host that is none before a handler is asked.
+    is_refused_early = server.kind in LOOP_SERVERS and "invalid Host" in logged
+    assert ":400 " in logged or is_refused_early
 
 
 def is_refusal(line: bytes) -> bool:
-    """A 4xx, 501 for a coding, the page without head for what is no HTTP, nothing."""
+    """A 4xx, 501 for a coding, 505 for a version, a page without head, or nothing."""
     status = line[9:12]
-    is_status = status.startswith(b"4") or status == b"501"
+    is_status = status.startswith(b"4") or status in (b"501", b"505")
     return line == b"" or not line.startswith(b"HTTP/") or is_status
 
 

@@ -152,7 +152,7 @@ def test_date_and_server_of_the_handlers_own_are_sent_once(server: LiveServer) -
     (date,) = answer.all("date")
     (name,) = answer.all("server")
     # gunicorn sends its own in their place, waitress names itself as well.
-    is_gunicorn = server.kind.startswith("gunicorn")
+    is_gunicorn = server.kind in ("gunicorn-sync", "gunicorn-gthread")
     assert name == ("gunicorn" if is_gunicorn else "mine")
     assert date.startswith("Thu, 01 Jan 1970") != is_gunicorn
     assert answer.all("via") == (["waitress"] if server.kind == "waitress" else [])

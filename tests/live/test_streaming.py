@@ -9,7 +9,7 @@ import h11
 import pytest
 
 from tests.live.client import HOST, Client, Wire
-from tests.live.servers import THREADED, LiveServer
+from tests.live.servers import ON_THE_LOOP, SERVERS, THREADED, LiveServer
 
 pytestmark = pytest.mark.live
 
@@ -85,6 +85,9 @@ def test_failure_after_the_first_chunk_breaks_the_response(
     assert fetch_process(server)
 
 
+@pytest.mark.parametrize(
+    "server", [kind for kind in SERVERS if kind not in ON_THE_LOOP], indirect=True
+)
 def test_unread_stream_is_held_back_until_its_client_leaves(
     server: LiveServer,
 ) -> None:
@@ -105,6 +108,23 @@ def test_unread_stream_is_held_back_until_its_client_leaves(
     assert len(words) - 3 < AHEAD // 65536
     assert fetch_process(server)["pid"] == process["pid"]
     assert server.tracebacks(start) == []
+
+
+@pytest.mark.parametrize("server", ON_THE_LOOP, indirect=True)
+def test_unread_stream_of_a_plain_handler_on_the_loop_is_broken_off(
+    server: LiveServer,
+) -> None:
+    """Nobody there can wait for the reader."""
+    start = len(server.lines)
+    with Wire() as wire, Client(server.port, receive_buffer=65536) as client:
+        start_stream(client, wire, "/flood")
+        words = wire.words()
+        assert fetch_process(server)
+        with pytest.raises((h11.RemoteProtocolError, ConnectionResetError)):
+            client.read_answer()
+    assert set(words) == {"taken", "finished"}
+    assert 16 * MB // 65536 <= len(words) < AHEAD // 65536
+    server.wait_for_line("flush\\(\\) cannot wait for the reader", start)
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])

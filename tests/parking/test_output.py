@@ -1,4 +1,4 @@
-"""Output of asynchronous handlers: when it is taken, how much waits, and whose it is."""
+"""Output of asynchronous handlers: when it is taken, how much waits, who makes it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def one_request(
     verb: Callable[[Any], object], record: Record, parks: bool
 ) -> contextlib.AbstractContextManager[ParkingServer]:
     return serving(application_of(verb, Recorded, record), parks)
+
+
+@contextlib.contextmanager
+def breaking_off() -> Iterator[None]:
+    """Within the block an answer breaks off, by a mistake of the handler's."""
+    with (
+        ExpectLog(APPLICATION, UNCAUGHT),
+        ExpectLog(GENERAL, TOO_LATE),
+        pytest.raises(BrokenAnswer) as caught,
+    ):
+        yield
+    assert isinstance(caught.value.args[0], HTTPOutputError)
 
 
 # Back-pressure
@@ -96,16 +108,29 @@ def test_flush_does_not_call_back_for_a_client_that_has_left(parks: bool) -> Non
     assert calls == []
 
 
-def flushing(sizes: list[int]) -> Callable[[Recorded], Any]:
-    """A verb that does not wait for its reader."""
+def flush_unread(sizes: list[int], parks: bool) -> tuple[bool, bytes]:
+    """Flush chunks that nobody reads yet, without waiting.
+
+    Returns whether the handler was stopped, and what is read afterwards.
+    """
 
     async def get(handler: Recorded) -> None:
-        for size in sizes:
-            handler.write(bytes(size))
-            handler.flush()
-        handler.record.begun.set()
+        try:
+            for size in sizes:
+                handler.write(bytes(size))
+                handler.flush()
+        except HTTPOutputError as error:
+            stopped.append(str(error))
+        finally:
+            record.ended.set()
 
-    return get
+    record, stopped = Record(), list[str]()
+    with one_request(get, record, parks) as server:
+        exchange = server.request()
+        assert record.ended.wait(BOUND)
+        body = exchange.read_all()
+    assert all("await flush()" in message for message in stopped)
+    return bool(stopped), body
 
 
 @pytest.mark.parametrize(
@@ -120,21 +145,49 @@ def test_handler_need_not_wait_for_its_reader(
     monkeypatch: pytest.MonkeyPatch, parks: bool, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(parked, "MAX_UNREAD", 1000)
-    assert ask(flushing(sizes), parks).body == bytes(sum(sizes))
+    assert flush_unread(sizes, parks) == (False, bytes(sum(sizes)))
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([100] * 11, id="one chunk more"),
+        pytest.param([1, 1000], id="one byte more"),
+        pytest.param([5000, 1], id="anything more"),
+    ],
+)
 def test_handler_that_does_not_wait_is_stopped_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, parks: bool, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(parked, "MAX_UNREAD", 1000)
+    assert flush_unread(sizes, parks) == (True, bytes(sum(sizes[:-1])))
+
+
+def test_handler_that_is_stopped_breaks_its_answer_off(
     monkeypatch: pytest.MonkeyPatch, parks: bool
 ) -> None:
     async def get(handler: Recorded) -> None:
-        with pytest.raises(HTTPOutputError, match="await flush"):
-            await flushing([100] * 11)(handler)
-        raise LookupError
+        try:
+            for _ in range(11):
+                handler.write(bytes(100))
+                handler.flush()
+        finally:
+            record.ended.set()
 
+    record = Record()
     monkeypatch.setattr(parked, "MAX_UNREAD", 1000)
-    with ExpectLog(APPLICATION, UNCAUGHT), ExpectLog(GENERAL, TOO_LATE):
-        with pytest.raises(BrokenAnswer):
-            ask(get, parks)
+    with breaking_off(), one_request(get, record, parks) as server:
+        exchange = server.request()
+        assert record.ended.wait(BOUND)
+        exchange.read_all()
+    assert (record.left, record.finished) == (0, [200])
+
+
+@pytest.mark.parametrize("number", [16, 17])
+def test_sixteen_megabytes_may_wait(parks: bool, number: int) -> None:
+    is_stopped, body = flush_unread([1024 * 1024] * number, parks)
+    assert is_stopped == (number > 16)
+    assert len(body) == 16 * 1024 * 1024
 
 
 def test_what_was_read_counts_no_longer(
@@ -147,10 +200,6 @@ def test_what_was_read_counts_no_longer(
 
     monkeypatch.setattr(parked, "MAX_UNREAD", 1000)
     assert len(ask(get, parks).body) == 45000
-
-
-def test_sixteen_megabytes_may_wait(parks: bool) -> None:
-    assert parked.MAX_UNREAD == 16 * 1024 * 1024
 
 
 def test_finish_is_done_when_all_is_taken(parks: bool) -> None:
@@ -329,10 +378,8 @@ def test_wrong_length_is_never_sent_as_right(parks: bool, length: int) -> None:
         handler.set_header("Content-Length", length)
         await in_two_parts(handler)
 
-    with ExpectLog(APPLICATION, UNCAUGHT), ExpectLog(GENERAL, TOO_LATE):
-        with pytest.raises(BrokenAnswer) as caught:
-            ask(get, parks)
-    assert isinstance(caught.value.args[0], HTTPOutputError)
+    with breaking_off():
+        ask(get, parks)
 
 
 def test_right_length_is_sent(parks: bool) -> None:

@@ -6,12 +6,12 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.loops import BOUND
+from tests.loops import BOUND, no_loop_yet
 from tests.parking.asking import BOTH, application_of, ask, serving
 from tests.parking.server import BrokenAnswer, Exchange, ParkingServer
 from tests.parking.stacks import Record, Recorded, generate, pause, tasks_left
@@ -27,7 +27,7 @@ from wsgitornado._types import (
 from wsgitornado.ioloop import IOLoop
 from wsgitornado.parked import ParkedResponse
 from wsgitornado.testing import ExpectLog
-from wsgitornado.web import Application, FallbackHandler, asynchronous
+from wsgitornado.web import asynchronous
 
 
 def started(*args: Any) -> Callable[[bytes], object]:
@@ -324,6 +324,62 @@ def test_thread_that_waits_is_let_go_when_another_closes() -> None:
     assert parked.waiting() == 0
 
 
+def test_answer_that_another_thread_closes_as_it_is_taken_is_empty() -> None:
+    record = Record()
+    body = open_body(record)
+    # Between two steps of the thread.
+    body._early.append(lambda taker: body.close())
+    assert list(body) == []
+    assert record.noticed.wait(BOUND)
+    record.gate.set()
+    assert record.over.wait(BOUND)
+    assert parked.waiting() == 0
+
+
+def test_waiting_goes_on_when_the_program_ceases_to_run_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run() -> None:
+        loop.start()
+        stopped.set()
+
+    record, stopped = Record(), threading.Event()
+    chunks: list[bytes] = []
+    with no_loop_yet(monkeypatch):
+        loop = IOLoop.current()
+        program = threading.Thread(target=run)
+        program.start()
+        body = open_body(record)
+        waiting = threading.Thread(target=lambda: chunks.extend(body))
+        waiting.start()
+        assert record.begun.wait(BOUND)
+        loop.stop()
+        assert stopped.wait(BOUND)
+        record.gate.set()
+        waiting.join(BOUND)
+        program.join(BOUND)
+        body.close()
+    assert chunks == [b"one;"]
+    assert record.finished == [200]
+
+
+def test_request_can_be_abandoned_before_it_begins() -> None:
+    record = Record()
+    body = open_body(record)
+    body.abandon(KeyboardInterrupt())
+    assert list(body) == []
+    assert record.over.wait(BOUND)
+    assert not record.begun.is_set()
+
+
+def test_response_can_be_closed_after_its_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_loop_yet(monkeypatch):
+        response = ParkedResponse()
+        parking._end_at_exit()
+        response.close()
+    assert response.is_closed
+
+
 def test_middleware_that_never_closes_ends_the_request_all_the_same() -> None:
     def careless(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         for chunk in application(environ, start_response):
@@ -433,103 +489,3 @@ def test_failure_of_start_response_is_the_servers(parks: bool) -> None:
     assert isinstance(exchange.failure, LookupError)
     assert calls == ["200 OK"]
     assert record.finished == [200]
-
-
-# Applications within
-
-
-def nested(application: WSGIApplication) -> Application:
-    return Application([(r"/.*", FallbackHandler, {"fallback": application})])
-
-
-@BOTH
-@pytest.mark.parametrize(
-    "around",
-    [
-        pytest.param(nested, id="FallbackHandler"),
-        pytest.param(lambda inner: nested(nested(inner)), id="twice"),
-        pytest.param(lambda inner: Application([(r"/.*", inner)]), id="router"),
-    ],
-)
-def test_answer_of_an_application_inside_another_is_parked_too(
-    parks: bool, around: Callable[[Any], Application]
-) -> None:
-    record = Record()
-    application = around(application_of(native, Recorded, record))
-    with serving(application, parks) as server:
-        exchange = server.request()
-        assert exchange.read_all() == b"native"
-    assert exchange.is_parked == parks
-    assert len(exchange.started_in) == 1
-    assert (record.finished, record.logged) == ([200], [200])
-
-
-class PreparedFallback(FallbackHandler):
-    async def prepare(self) -> None:  # type: ignore[override]  # as a program does
-        await pause()
-        super().prepare()
-
-
-@BOTH
-@pytest.mark.parametrize("limit", [None, 1], ids=["no limit", "one thread may wait"])
-def test_fallback_after_an_asynchronous_prepare(parks: bool, limit: int | None) -> None:
-    record = Record()
-    inner = application_of(native, Recorded, record, max_waiting_requests=limit)
-    rules: list[Any] = [(r"/.*", PreparedFallback, {"fallback": inner})]
-    application = Application(rules, max_waiting_requests=limit)
-    with serving(application, parks) as server:
-        exchange = server.request()
-        assert exchange.read_all() == b"native"
-    assert len(exchange.started_in) == 1
-    assert (record.finished, record.logged) == ([200], [200])
-
-
-@BOTH
-def test_failing_fallback_after_an_asynchronous_prepare(parks: bool) -> None:
-    def fails(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
-        raise ZeroDivisionError
-
-    finished: list[int] = []
-
-    class Fallback(PreparedFallback):
-        def on_finish(self) -> None:
-            finished.append(self.get_status())
-
-    application = Application([(r"/.*", Fallback, {"fallback": fails})])
-    with (
-        serving(application, parks) as server,
-        ExpectLog("wsgitornado.application", "Uncaught exception GET /") as log,
-    ):
-        exchange = server.request()
-        assert b"500" in exchange.read_all()
-    assert exchange.status == "500 Internal Server Error"
-    assert (finished, log.matched) == ([500], 1)
-
-
-@BOTH
-def test_streaming_fallback_after_an_asynchronous_prepare(parks: bool) -> None:
-    def stream(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
-        start_response("200 OK", [("X-Inner", "yes")])
-
-        def chunks() -> Iterator[bytes]:
-            try:
-                yield b"one;"
-                yield b"two;"
-            finally:
-                closed.append(True)
-
-        return chunks()
-
-    closed: list[bool] = []
-    finished: list[int] = []
-
-    class Fallback(PreparedFallback):
-        def on_finish(self) -> None:
-            finished.append(self.get_status())
-
-    application = Application([(r"/.*", Fallback, {"fallback": stream})])
-    with serving(application, parks) as server:
-        exchange = server.request()
-        assert exchange.read_all() == b"one;two;"
-    assert dict(exchange.headers) == {"X-Inner": "yes"}
-    assert (closed, finished) == ([True], [200])

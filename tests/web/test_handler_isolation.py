@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import wsgitornado
-from tests.support import call, settle_loop
+from tests.support import Answer, call, settle_loop
 from wsgitornado import parking
 from wsgitornado.testing import ExpectLog
 from wsgitornado.web import Application, HTTPError, RequestHandler

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.loops import BOUND
 from tests.parking.asking import BOTH, application_of, ask, serving
-from tests.parking.server import BrokenAnswer
 from tests.parking.stacks import Record, Recorded, pause
-from wsgitornado import gen
+from tests.support import settle_loop
+from wsgitornado import gen, parked, parking
 from wsgitornado.concurrent import Future, chain_future
-from wsgitornado.httputil import HTTPOutputError
 from wsgitornado.testing import ExpectLog
 from wsgitornado.web import (
-    Application,
     Finish,
     HTTPError,
-    StaticFileHandler,
     authenticated,
 )
 
@@ -84,7 +81,7 @@ def test_mark_of_a_mixin_counts(parks: bool) -> None:
         def prepare(self) -> None:
             self.prepared_in = here()
 
-    class Mixed(Mixin, Recorded):  # type: ignore[misc]  # as programs do
+    class Mixed(Mixin, Recorded):
         pass
 
     def get(handler: Any) -> None:
@@ -174,136 +171,64 @@ def test_return_value_that_is_no_awaitable_is_an_error(
     assert (asked.status, asked.record.finished) == (500, [500])
 
 
-# Output of plain methods in between
+def test_server_whose_threads_stand_still_is_an_error(
+    parks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no loop can run the coroutine is closed, and its request answered."""
 
-
-def test_plain_verb_streams_through_the_servers_write(parks: bool) -> None:
-    def get(handler: Any) -> None:
-        for text in ("one;", "two;"):
-            handler.write(text)
-            # In a thread it returns when the reader has taken it.
-            assert handler.flush().done()
-        handler.write("end")
-
-    asked = ask(get, parks, base=Prepared)
-    assert asked.body == b"one;two;end"
-    (thread,) = asked.exchange.started_in
-    assert thread.startswith("server")
-
-
-def test_output_of_loop_and_thread_comes_in_order(parks: bool) -> None:
-    class Flushed(Recorded):
-        def prepare(self) -> None:
-            self.write("thread;")
-            self.flush()
-
-    @gen.coroutine
-    def get(handler: Any) -> Any:
-        handler.write("loop;")
-        yield handler.flush()
-        handler.write("end")
-
-    assert ask(get, parks, base=Flushed).body == b"thread;loop;end"
-
-
-def test_plain_verb_may_flush_what_a_coroutine_has_begun(parks: bool) -> None:
-    class Begun(Recorded):
-        async def prepare(self) -> None:
-            self.write("loop;")
-            await self.flush()
-
-    def get(handler: Any) -> None:
-        handler.write("thread;")
-        handler.flush()
-        handler.write("end")
-
-    assert ask(get, parks, base=Begun).body == b"loop;thread;end"
-
-
-def test_head_of_a_plain_stream_has_its_length(parks: bool) -> None:
-    def head(handler: Any) -> None:
-        handler.write("ab")
-        handler.flush()
-        handler.write("cd")
-
-    asked = ask(head, parks, base=Prepared, method="HEAD")
-    assert (asked.status, asked.body) == (200, b"")
-    assert asked.headers["Content-Length"] == "4"
-
-
-def test_head_that_was_flushed_before_it_waits_has_its_length(parks: bool) -> None:
-    class Flushed(Recorded):
-        def prepare(self) -> None:
-            self.write("ab")
-            self.flush()
-
-    async def head(handler: Any) -> None:
-        await pause()
-        handler.write("cd")
-        await handler.flush()
-
-    asked = ask(head, parks, base=Flushed, method="HEAD")
-    assert (asked.status, asked.body) == (200, b"")
-    assert asked.headers["Content-Length"] == "4"
-
-
-def test_plain_verb_that_fails_after_output_breaks_the_answer_off(parks: bool) -> None:
-    def get(handler: Any) -> None:
-        handler.write("begun;")
-        handler.flush()
-        raise ZeroDivisionError
+    def refuse() -> None:
+        raise RuntimeError("start it with --enable-threads")
 
     record = Record()
-    with (
-        ExpectLog(APPLICATION, UNCAUGHT),
-        ExpectLog(GENERAL, TOO_LATE),
-        serving(application_of(get, Prepared, record), parks) as server,
-    ):
-        exchange = server.request()
-        assert exchange.read() == b"begun;"
-        with pytest.raises(BrokenAnswer) as caught:
-            exchange.read()
-    assert isinstance(caught.value.args[0], HTTPOutputError)
-    assert record.finished == [200]
+    application = application_of(lambda handler: pause(), Recorded, record)
+    with serving(application, parks) as server:
+        monkeypatch.setattr(parking, "background_loop", refuse)
+        with ExpectLog(APPLICATION, UNCAUGHT) as log:
+            exchange = server.request()
+            assert b"500" in exchange.read_all()
+        monkeypatch.undo()
+    gc.collect()
+    assert (record.finished, log.matched) == ([500], 1)
 
 
-def test_client_that_leaves_a_plain_stream_is_noticed(parks: bool) -> None:
-    def get(handler: Any) -> None:
-        handler.write("begun;")
-        handler.flush()
-        handler.record.begun.set()
-        handler.write("more;")
-        handler.flush()
-
-    record = Record()
-    with serving(application_of(get, Prepared, record), parks) as server:
-        exchange = server.request()
-        assert exchange.read() == b"begun;"
-        assert record.begun.wait(BOUND)
-        exchange.leave()
-        assert record.over.wait(BOUND)
-    assert (record.left, record.finished) == (1, [200])
-
-
-def test_plain_verb_does_not_run_for_a_client_that_has_left(parks: bool) -> None:
-    class Slow(Recorded):
-        async def prepare(self) -> None:
-            self.record.begun.set()
-            await self.record.gate.wait()
+def test_plain_verb_does_not_run_when_its_turn_comes_too_late(parks: bool) -> None:
+    """All threads are busy until the client has left."""
 
     def get(handler: Any) -> None:
         handler.record.ended.set()
 
-    record = Record()
-    with serving(application_of(get, Slow, record), parks) as server:
+    class Announced(Prepared):
+        async def prepare(self) -> None:
+            await self.record.gate.wait()
+            self.record.begun.set()
+
+    def be_busy() -> None:
+        busy.set()
+        over.wait(BOUND)
+
+    record, busy, over = Record(), threading.Event(), threading.Event()
+    with serving(application_of(get, Announced, record), parks, threads=1) as server:
         exchange = server.request()
-        assert record.begun.wait(BOUND)
-        exchange.leave()
-        assert record.noticed.wait(BOUND)
+        if parks:
+            while not exchange.is_parked:
+                settle_loop()
+            server.threads.submit(be_busy)
+            assert busy.wait(BOUND)
+        else:
+            while not parked.waiting():
+                settle_loop()
+            exchange.leave()
+            assert record.noticed.wait(BOUND)
         record.gate.set()
+        assert record.begun.wait(BOUND)
+        settle_loop()
+        if parks:
+            exchange.leave()
+            assert record.noticed.wait(BOUND)
+        over.set()
         assert record.over.wait(BOUND)
     assert not record.ended.is_set()
-    assert (record.left, record.finished) == (1, [200])
+    assert record.left == 1
 
 
 # What goes along
@@ -458,79 +383,3 @@ def test_failing_on_finish_is_contained(parks: bool) -> None:
 
     with ExpectLog(APPLICATION, UNCAUGHT):
         assert ask(get, parks, base=Failing).body == b"whole"
-
-
-# Handlers of the package
-
-
-def prepared(handler: type[Any]) -> type[Any]:
-    class Waiting(handler):  # type: ignore[misc]  # a class of the caller's
-        async def prepare(self) -> None:
-            await pause()
-
-    return Waiting
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [([], 200), ([("Range", "bytes=0-9")], 206), ([("If-None-Match", "*")], 304)],
-    ids=["whole", "a part", "not modified"],
-)
-def test_file_after_an_asynchronous_prepare(
-    parks: bool, headers: list[tuple[str, str]], status: int
-) -> None:
-    data = Path(__file__).read_bytes()
-    arguments = {"path": str(Path(__file__).parent)}
-    application = Application([(r"/(.*)", prepared(StaticFileHandler), arguments)])
-    with serving(application, parks) as server:
-        exchange = server.request(f"/{Path(__file__).name}", headers=headers)
-        body = exchange.read_all()
-    assert int(exchange.status[:3]) == status
-    assert body == {200: data, 206: data[:10], 304: b""}[status]
-
-
-def test_file_whose_verb_is_a_coroutine(parks: bool) -> None:
-    class Counted(StaticFileHandler):
-        async def get(self, path: str, include_body: bool = True) -> None:  # type: ignore[override]  # as programs written for Tornado do
-            await super().get(path, include_body)
-            ended.set()
-
-    ended = threading.Event()
-    arguments = {"path": str(Path(__file__).parent)}
-    application = Application([(r"/(.*)", Counted, arguments)])
-    with serving(application, parks) as server:
-        exchange = server.request(f"/{Path(__file__).name}")
-        assert exchange.read_all() == Path(__file__).read_bytes()
-        assert ended.wait(BOUND)
-
-
-def test_client_that_leaves_a_file_is_noticed(parks: bool, tmp_path: Path) -> None:
-    class Recording(prepared(StaticFileHandler)):  # type: ignore[misc]  # as above
-        def on_connection_close(self) -> None:
-            told.append("left")
-
-        def on_finish(self) -> None:
-            told.append("finish")
-            over.set()
-
-    (tmp_path / "large").write_bytes(bytes(1_000_000))
-    told, over = list[str](), threading.Event()
-    arguments = {"path": str(tmp_path)}
-    application = Application([(r"/(.*)", Recording, arguments)])
-    with serving(application, parks) as server:
-        exchange = server.request("/large")
-        assert exchange.read()
-        exchange.leave()
-        assert over.wait(BOUND)
-    assert told == ["left", "finish"]
-
-
-def test_page_after_an_asynchronous_prepare(parks: bool, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text("<p>{{ name }}</p>")
-
-    def get(handler: Any) -> Any:
-        return handler.render("page.html", name="ada")
-
-    settings = {"template_path": str(tmp_path)}
-    asked = ask(get, parks, base=Prepared, settings=settings)
-    assert asked.body == b"<p>ada</p>"

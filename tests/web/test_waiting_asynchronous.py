@@ -11,11 +11,19 @@ import pytest
 from tests.loops import BOUND
 from tests.parking.asking import BOTH, application_of, ask, serving
 from tests.parking.stacks import Record, Recorded, pause
-from wsgitornado import gen, parking
+from wsgitornado import gen
+from wsgitornado._types import Body, StartResponse, WSGIEnvironment
 from wsgitornado.concurrent import Future
+from wsgitornado.httputil.response import Response
 from wsgitornado.ioloop import IOLoop
 from wsgitornado.testing import ExpectLog
-from wsgitornado.web import Application, RequestHandler, asynchronous, authenticated
+from wsgitornado.web import (
+    Application,
+    HTTPError,
+    RequestHandler,
+    asynchronous,
+    authenticated,
+)
 
 APPLICATION = "wsgitornado.application"
 UNCAUGHT = "Uncaught exception GET /"
@@ -60,6 +68,10 @@ async def by_native(handler: Any) -> None:
 def that_finishes(handler: Any) -> Any:
     yield pause()
     handler.finish("by itself")
+
+
+def fail(handler: Any) -> None:
+    raise HTTPError(409)
 
 
 @asynchronous
@@ -227,40 +239,65 @@ def test_coroutine_may_leave_the_end_to_a_callback(parks: bool) -> None:
     assert ask(get, parks).body == b"not yet;now"
 
 
-def test_callback_that_comes_while_the_request_is_being_parked(
-    parks: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_at_it", [False, True], ids=["after", "in the middle"])
+def test_callback_may_come_while_the_request_is_being_parked(
+    parks: bool, is_at_it: bool
 ) -> None:
+    """On the loop it found that nothing was parked yet; then its response is late."""
+
     def get(handler: Any) -> None:
         handler._auto_finish = False
+        handler._finished = is_at_it
+        handlers.append(handler)
 
-    def park(self: RequestHandler) -> Any:
-        # The loop gets to the callback in the worst of moments: it has found that
-        # nothing is parked yet, and has not left its response.
-        async def finish() -> None:
-            parked, self._parked = self._parked, None
-            self.finish("just now")
-            self._parked = parked
+    def late(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        body = application(environ, start_response)
+        handlers[0]._finished = True
+        handlers[0]._response = Response("200 OK", [], [b"just now"])
+        handlers[0]._end()
+        return body
 
-        done = until_finished(self)
-        kept = self._response
-        parking.wait(finish())
-        if comes_late:
-            responses.append((self, self._response))
-            self._response = kept
-            soon(restore)
-        return done
+    record, handlers = Record(), list[Any]()
+    application = application_of(get, Recorded, record)
+    with serving(late, parks) as server:
+        assert server.request().read_all() == b"just now"
+    assert record.finished == [200]
 
-    def restore() -> None:
-        handler, response = responses[0]
-        handler._response = response
 
-    responses: list[Any] = []
-    comes_late = False
-    until_finished = RequestHandler._park_until_finished
-    monkeypatch.setattr(RequestHandler, "_park_until_finished", park)
-    assert ask(get, parks).body == b"just now"
-    comes_late = True
-    assert ask(get, parks).body == b"just now"
+# Handlers that execute themselves in their own way
+
+
+class Executing(Recorded):
+    async def _execute(self, transforms: Any, *args: Any, **kwargs: Any) -> None:
+        await pause()
+        self.write("executed;")
+        await super()._execute(transforms, *args, **kwargs)
+
+
+async def native(handler: Any) -> None:
+    await pause()
+    handler.write("verb")
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "body"),
+    [
+        pytest.param(lambda h: h.write("verb"), 200, b"executed;verb", id="plain"),
+        pytest.param(native, 200, b"executed;verb", id="native"),
+        pytest.param(
+            gen.coroutine(greet_in_the_end), 200, b"executed;hello", id="decorated"
+        ),
+        pytest.param(by_callback, 200, b"executed;by a callback", id="asynchronous"),
+        pytest.param(fail, 409, b"409", id="failing"),
+    ],
+)
+def test_execution_may_be_a_coroutine(
+    parks: bool, verb: Any, status: int, body: bytes
+) -> None:
+    asked = ask(verb, parks, base=Executing)
+    assert asked.status == status
+    assert body in asked.body
+    assert asked.record.finished == [status]
 
 
 # From elsewhere

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -70,9 +69,12 @@ def test_coroutine_that_is_cancelled_after_output_breaks_the_answer_off(
         await handler.flush()
         await raises(handler)
 
-    with ExpectLog(APPLICATION, UNCAUGHT), ExpectLog(GENERAL, TOO_LATE):
-        with pytest.raises(BrokenAnswer):
-            ask(get, parks)
+    with (
+        ExpectLog(APPLICATION, UNCAUGHT),
+        ExpectLog(GENERAL, TOO_LATE),
+        pytest.raises(BrokenAnswer),
+    ):
+        ask(get, parks)
 
 
 @BOTH
@@ -249,12 +251,28 @@ def cancel_all() -> None:
     parking.wait(cancel())
 
 
+def leave_it_to_a_callback(handler: Any) -> None:
+    handler._auto_finish = False
+    handler.record.begun.set()
+
+
 @BOTH
-def test_client_is_told_when_the_process_ends(parks: bool) -> None:
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pytest.param(wait_for_ever, id="coroutine"),
+        pytest.param(gen.coroutine(yielding_for_ever), id="gen.coroutine"),
+        pytest.param(asynchronous(leave_it_to_a_callback), id="asynchronous"),
+        pytest.param(leave_it_to_a_callback, id="callback"),
+    ],
+)
+def test_client_is_told_when_the_process_ends(parks: bool, verb: Any) -> None:
     record = Record()
-    with serving(application_of(wait_for_ever, Recorded, record), parks) as server:
+    with serving(application_of(verb, Recorded, record), parks) as server:
         exchange = server.request()
         assert record.begun.wait(BOUND)
+        while not asyncio.all_tasks(server.loop):
+            settle_loop()
         with ExpectLog(APPLICATION, UNCAUGHT):
             cancel_all()
             assert b"500" in exchange.read_all()
@@ -349,42 +367,3 @@ def test_interrupted_thread_takes_its_coroutine_along() -> None:
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["interrupted True 0", "finished True"]
-
-
-def test_finally_runs_when_the_process_ends() -> None:
-    """Its thread waits in a pool, as gunicorn's do: it must not wait for ever."""
-    done = run_program(
-        """
-        import asyncio, logging, threading
-        from concurrent.futures import ThreadPoolExecutor
-        from tests.support import make_environ
-        from wsgitornado.web import Application, RequestHandler
-
-        logging.disable()
-
-        class Handler(RequestHandler):
-            async def get(self):
-                try:
-                    began.set()
-                    await asyncio.sleep(3600)
-                finally:
-                    print("cleaned up", flush=True)
-
-        def serve():
-            body = application(make_environ(), lambda status, headers: print(status))
-            try:
-                for chunk in body:
-                    pass
-            finally:
-                body.close()
-
-        began = threading.Event()
-        application = Application([("/", Handler)])
-        pool = ThreadPoolExecutor(1)
-        pool.submit(serve)
-        began.wait()
-        """
-    )
-    assert done.stderr == ""
-    assert done.returncode == 0
-    assert done.stdout.splitlines() == ["cleaned up", "500 Internal Server Error"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -182,11 +180,10 @@ def test_refusal_may_have_a_page_of_the_programs_own(record: Record) -> None:
 
 
 @pytest.fixture
-def no_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parked, "server_threads", None)
     for name in ("mod_wsgi", "uwsgi"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    yield
 
 
 def module(name: str, **attributes: Any) -> ModuleType:
@@ -199,7 +196,8 @@ class Channel(HTTPChannel):
     """waitress's connection, as far as we look at it."""
 
     def __init__(self, threads: int) -> None:
-        self.server = SimpleNamespace(adj=SimpleNamespace(threads=threads))
+        adjustments = SimpleNamespace(threads=threads)
+        self.server = SimpleNamespace(adj=adjustments)  # type: ignore[assignment]  # a stand-in
 
 
 @pytest.mark.usefixtures("no_server")
@@ -225,6 +223,11 @@ def test_threads_are_counted_where_the_server_tells(
 def test_threads_of_waitress_are_known() -> None:
     probe = Channel(6).check_client_disconnected
     assert parked.known_threads({"waitress.client_disconnected": probe}) == 6
+
+
+@pytest.mark.usefixtures("no_server")
+def test_server_may_say_how_many_threads_it_has() -> None:
+    assert parked.known_threads({parked.THREADS: 5}) == 5
 
 
 def test_what_starts_the_server_knows_best(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +256,8 @@ def test_one_thread_is_left_for_requests_that_do_not_wait(
     limit: int | None,
 ) -> None:
     monkeypatch.setattr(parked, "server_threads", threads)
-    body: Any = application(record, **settings)(make_environ("/wait"), bytes)
+    limited = application(record, **settings)
+    body: Any = limited(make_environ("/wait"), lambda *args: bytes)
     assert body._limit == limit
     body.close()
     assert record.over.wait(BOUND)
@@ -289,16 +293,12 @@ def test_forked_child_counts_from_nothing(record: Record) -> None:
     assert status == 0
 
 
-def test_executors_whose_threads_wait_are_freed_at_exit(
+def test_child_forgets_the_threads_of_its_parent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended: list[bool] = []
-    monkeypatch.setattr(parked.parking, "_end_at_exit", lambda: ended.append(True))
-    with ThreadPoolExecutor(1) as pool:
-        ident = pool.submit(threading.get_ident).result()
-        parked._free_executors()
-        assert ended == []
-        assert parked._places.take(ident, None)
-        parked._free_executors()
-        parked._places.leave(ident)
-    assert ended == [True]
+    places = parked._Places()
+    monkeypatch.setattr(parked, "_places", places)
+    assert places.take(1, None)
+    assert parked.waiting() == 1
+    parked._forget_after_fork()
+    assert parked.waiting() == 0

@@ -8,12 +8,14 @@ import socket
 import struct
 import sys
 import time
+from functools import partial
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.headers import Headers
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
 from wsgitornado._types import WSGIApplication, WSGIEnvironment
+from wsgitornado.httputil.departure import CLIENT_DISCONNECTED, peer_has_left
 
 __all__ = ["DevelopmentServer", "make_development_server"]
 
@@ -97,11 +99,16 @@ class _RequestHandler(WSGIRequestHandler):
         handler.run(self.server.get_app())  # type: ignore[attr-defined]  # a WSGIServer
 
     def get_environ(self) -> WSGIEnvironment:
-        """As wsgiref makes it, but X_Real_Ip cannot pose as X-Real-Ip."""
+        """As wsgiref makes it, but X_Real_Ip cannot pose as X-Real-Ip.
+
+        And whether the client has left can be asked.
+        """
         for name in set(self.headers):
             if "_" in name:
                 del self.headers[name]
-        return super().get_environ()
+        environ: WSGIEnvironment = super().get_environ()
+        environ[CLIENT_DISCONNECTED] = partial(peer_has_left, self.connection)
+        return environ
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name
         """The access log has these lines already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import linecache
 import os
@@ -132,6 +133,8 @@ class Template:
             # A name without dots, as of a module that is in no package.
             "__name__": name.replace(".", "_"),
             "__loader__": _Sources(self._files),
+            # C code such as that of strftime() looks for __import__ there.
+            "__builtins__": builtins,
         }
 
     def _find(self, name: str, file: File, place: Code) -> File:

@@ -18,7 +18,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Final
 
-from wsgitornado import version
+from wsgitornado._version import version
 from wsgitornado.escape import xhtml_escape
 from wsgitornado.httputil.errors import HTTPInputError
 from wsgitornado.httputil.headers import HTTPHeaders

@@ -20,6 +20,7 @@ from wsgitornado.httputil.headers import (
     convert_header_value,
     responses,
 )
+from wsgitornado.httputil.request import CONNECTION
 from wsgitornado.httputil.response import (
     CollectedOutput,
     Response,
@@ -421,6 +422,8 @@ class OutputChapter(CookiesChapter):
 
         What concerns the connection alone is the server's: PEP 3333 forbids it here.
         """
+        if "Connection" in self._fields:
+            self._note_connection(self._headers["Connection"])
         headers = self._headers.end_to_end()
         for _, value in headers:
             # A program may have set it past set_header.
@@ -428,6 +431,13 @@ class OutputChapter(CookiesChapter):
         if self._new_cookies is not None:
             headers += [("Set-Cookie", text) for text in self._new_cookies.values()]
         return headers
+
+    def _note_connection(self, value: str) -> None:
+        """Tell a server of ours that the handler wants the connection closed."""
+        options = [option.strip() for option in value.lower().split(",")]
+        connection: Any = self.request.environ.get(CONNECTION)
+        if connection is not None and "close" in options:
+            connection.no_keep_alive = True
 
     def _start_stream(self, chunk: bytes) -> Awaitable[None]:
         """Send the headers and the first chunk through the server's ``write``."""

@@ -90,18 +90,17 @@ class WaitingChapter(PagesChapter):
             f"{type(self).__name__} streams its body: it must override data_received()"
         )
 
-    def _park(self, course: Work) -> Awaitable[None]:
+    def _park(self, work: Work) -> Awaitable[None]:
         """Leave the rest of the request to the loop.
 
         Returns an awaitable of the rest where the loop runs this already.
 
-        :param course: makes the coroutine of the rest.
+        :param work: makes the coroutine of the rest, which deals with its failures.
         """
         if self._parked is not None:
-            return self._drive(course)
+            return work()
         make = self.request.environ.get(PARK)
         parked: ParkedResponse = ParkedResponse() if make is None else make()
-        work = partial(self._drive, course)
         parked.begin(work, self._leave, self._most_waiting(), self._refuse_to_wait)
         # In this order: a callback on the loop may be finishing the response now.
         self._parked = parked
@@ -129,27 +128,26 @@ class WaitingChapter(PagesChapter):
         """Have the request wait for a callback that finishes it."""
         return self._park(self._wait_for_callback)
 
-    async def _drive(self, course: Work) -> None:
-        """The rest of a request, and whatever it fails with."""
-        try:
-            await course()
-        except BaseException as error:
-            self._fail_on_loop(error)
-
     async def _go_on(self, result: Any, is_prepare: bool) -> None:
         """The rest of a request whose ``prepare`` or verb is awaitable."""
         self._unstarted = None
-        await result
-        await self._finish_up(is_prepare)
+        try:
+            await result
+            await self._finish_up(is_prepare)
+        except BaseException as error:
+            self._fail_on_loop(error)
 
     async def _wait_for_callback(self) -> None:
         parked, response = self._parked, self._response
         assert parked is not None
         assert response is not None
-        if response is not parked:
-            # It finished on the loop while its thread was parking it.
-            self._deliver(response)
-        await parked.wait_until_over()
+        try:
+            if response is not parked:
+                # It finished on the loop while its thread was parking it.
+                self._deliver(response)
+            await parked.wait_until_over()
+        except BaseException as error:
+            self._fail_on_loop(error)
 
     def _is_for_loop(self, method: str) -> bool:
         """Whether a method of this request is marked to be called on the loop."""
@@ -161,10 +159,13 @@ class WaitingChapter(PagesChapter):
 
     async def _run(self) -> None:
         """A request with a method that even has to be called on the loop."""
-        await self._call("prepare")
-        if self._streams_body and not self._finished:
-            await self._receive_body()
-        await self._finish_up(is_prepare=True)
+        try:
+            await self._call("prepare")
+            if self._streams_body and not self._finished:
+                await self._receive_body()
+            await self._finish_up(is_prepare=True)
+        except BaseException as error:
+            self._fail_on_loop(error)
 
     async def _receive_body(self) -> None:
         reader = self._body_reader()

@@ -1,0 +1,7 @@
+"""Says what to use in place of tornado.simple_httpclient: importing it fails."""
+
+from __future__ import annotations
+
+from wsgitornado._absent import refuse
+
+refuse(__name__)
