@@ -231,7 +231,7 @@ def failing(error: str, times: int = 1) -> Iterator[None]:
                 texts.append(repr(record.exc_info[1]))
             return is_other
 
-        expected.filter = filter_and_keep  # type: ignore[method-assign]  # to look on
+        expected.filter = filter_and_keep  # type: ignore[method-assign, assignment]  # to look on
         yield
         wait_for(lambda: len(texts) >= times, lambda: texts)
     assert len(texts) == times, texts

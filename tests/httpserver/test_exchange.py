@@ -13,6 +13,7 @@ from wsgitornado import version
 from wsgitornado._types import Body, StartResponse, WSGIApplication, WSGIEnvironment
 from wsgitornado.web import Application, RequestHandler
 
+
 def answering(
     body: Any = (b"hello",), status: str = "200 OK", *headers: tuple[str, str]
 ) -> WSGIApplication:
@@ -238,7 +239,9 @@ def replaced(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
     return [b"sorry, later"]
 
 
-def too_late(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+def too_late(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterator[bytes]:
     start_response("200 OK", [])
     yield b"begun"
     try:

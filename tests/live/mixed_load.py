@@ -21,7 +21,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.benchmarks.compare import format_table
 from tests.live.client import HOST
@@ -97,6 +97,10 @@ class Vitals:
         )
 
 
+#: What a process takes and has when nobody asks it for anything.
+Rest: TypeAlias = tuple[Vitals, dict[str, Any]]
+
+
 class Run:
     """The clients of one server, for a while."""
 
@@ -138,15 +142,26 @@ class Run:
         self._is_over = True
         await asyncio.wait(publishers)
 
-    def settle(self) -> tuple[Vitals, dict[str, Any]]:
-        """Wait until the server is rid of all; what it takes then, and has."""
+    def settle(self, had: Rest | None = None) -> Rest:
+        """Wait until the server is rid of all; what it takes then, and has.
+
+        :param had: what there was before: it is waited for, too, so that the server
+            has time to be rid of the connection over which it is asked.
+        """
         deadline = time.monotonic() + _SETTLING
         while True:
             state = self.state()
-            if state["Connection"] == 1 or time.monotonic() > deadline:
-                break
             time.sleep(0.5)
-        return Vitals.of(self.pid), state
+            vitals = Vitals.of(self.pid)
+            is_settled = state["Connection"] == 1 and (
+                had is None
+                or (
+                    _objects(state) == _objects(had[1])
+                    and vitals.descriptors <= had[0].descriptors
+                )
+            )
+            if is_settled or time.monotonic() > deadline:
+                return vitals, state
 
     def latency(self) -> str:
         """How long a hello has taken beside all the others."""
@@ -226,7 +241,7 @@ def _load(name: str, options: argparse.Namespace) -> list[str]:
         print(f"before: {before}; {_objects(had)}", flush=True)
         run = Run(server, options.seed + 1, options.rate)
         asyncio.run(run.put(options.seconds, 10))
-        after, has = run.settle()
+        after, has = run.settle((before, had))
         print(f"after:  {after}; {_objects(has)}\n")
     print(_table(run.tallies))
     print(f"\na hello: {run.latency()}\nlog: {_log_lines(server)}\n", flush=True)

@@ -16,11 +16,9 @@ from wsgitornado.concurrent import is_on_loop
 from wsgitornado.httpserver.environ import make_environ
 from wsgitornado.httpserver.exchange import Exchange
 from wsgitornado.httpserver.parsers import RequestError, RequestHead, RequestParser
-from wsgitornado.httpserver.request_connection import (
-    ServerConnection,
-    set_socket_option,
-)
+from wsgitornado.httpserver.request_connection import ServerConnection
 from wsgitornado.httpserver.response_head import simple_response
+from wsgitornado.httpserver.sockets import set_socket_option, unread_bytes
 from wsgitornado.httpserver.uploads import (
     CONTINUE,
     CollectedUpload,
@@ -137,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._close_callback: Callable[[], None] | None = None
         self._gate: threading.Condition | None = None
         self._when_writable: list[Callable[[], None]] = []
-        # Bytes given to the transport, and how many of them it had got rid of when
+        # Bytes given to the transport, and how many of them the client had taken when
         # somebody looked.
         self._given = self._taken = 0
         self._discarded = 0
@@ -480,15 +478,16 @@ class Connection(asyncio.Protocol):
                 self._gate.notify_all()
 
     def _watch_writing(self) -> None:
-        self._taken = self._given - self.transport.get_write_buffer_size()
+        self._taken = self._given - unread_bytes(self.transport)
         self.server.write_deadlines.set(self)
 
     def look_at_writing(self) -> None:
         """Called a while after the client has ceased to read: has it gone on since?"""
-        unread = self.transport.get_write_buffer_size()
-        if self._given - unread > self._taken:
+        if not self.transport.get_write_buffer_size():
+            return
+        if self._given - unread_bytes(self.transport) > self._taken:
             self._watch_writing()
-        elif unread:
+        else:
             self.cut()
 
     # The course of requests.

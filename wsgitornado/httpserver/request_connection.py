@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from wsgitornado.httpserver.sockets import set_socket_option
 from wsgitornado.httputil.request import RequestConnection, RequestContext
 from wsgitornado.util import cached_property
 
 if TYPE_CHECKING:
     from wsgitornado.httpserver.connection import Connection
 
-__all__ = ["ServerConnection", "ServerStream", "set_socket_option"]
+__all__ = ["ServerConnection", "ServerStream"]
 
 
 class ServerConnection(RequestConnection):
@@ -137,14 +137,3 @@ class ServerStream:
         A second one takes the place of the first; None is none.
         """
         self._connection.set_close_callback(callback)
-
-
-def set_socket_option(
-    transport: asyncio.Transport, level: int, name: int, value: int | bytes
-) -> None:
-    """Set an option of the socket below a transport."""
-    # Of its own: what asyncio gives for it may one day allow questions only.
-    with socket.socket(
-        fileno=os.dup(transport.get_extra_info("socket").fileno())
-    ) as sock:
-        sock.setsockopt(level, name, value)
