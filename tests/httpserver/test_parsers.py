@@ -310,7 +310,7 @@ def test_another_missing_module_is_not_taken_for_the_backend(
 
 @pytest.mark.parametrize(
     "split",
-    [_h11_parser.split_head, _httptools_parser.HeadSplitter()],
+    [_h11_parser.split_head, _httptools_parser.split_head],
     ids=["h11", "httptools"],
 )
 def test_what_a_backend_refuses_is_refused(split: Any) -> None:

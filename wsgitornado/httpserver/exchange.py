@@ -247,7 +247,7 @@ class Exchange:
             connection.note_parked(self)
             parked.commit()
         else:
-            self.refuse_here(503, "Retry-After: 1")
+            connection.server.refuse(self)
 
     def _drain(self, body: Body) -> None:
         """Iterate a body in a helper thread."""

@@ -298,4 +298,4 @@ def _find_backend(name: str | None) -> _Splitter:
             "httptools is not installed: pip install 'wsgitornado[fast]'",
             name="httptools",
         )
-    return _httptools_parser.HeadSplitter()
+    return _httptools_parser.split_head
