@@ -71,8 +71,8 @@ _FIRST = 20
 #: A hello is put so often to one process before it is the other one's turn.
 _IN_A_TURN = 50
 
-#: Seconds for one answer; all of them together may take as many for each thousand.
-_PATIENCE = 30
+#: Seconds for one answer or connection; many together may take as many a thousand.
+_PATIENCE = 60
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -281,12 +281,13 @@ class _Crowd:
         return len(self._connections)
 
     def send(self, port: int, number: int, request: bytes) -> None:
-        """Open so many connections, and send a request on each."""
+        """Open so many connections, then send a request on each."""
         for _ in range(number):
             connection = _connect(port)
             self._connections[connection.fileno()] = connection
-            connection.sendall(request)
             self._poll.register(connection, select.EPOLLIN)
+        for connection in self._connections.values():
+            connection.sendall(request)
 
     def receive(self) -> None:
         """Take the answer on each of them."""

@@ -415,12 +415,14 @@ class HTTPServer:
     def note_lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._note_closed()
-        if self._connections:
-            return
-        if not self._sockets:
-            # Nobody will come any more.
+        if not self._connections:
+            self._end_threads_if_over()
+            self._wake_if_empty()
+
+    def _end_threads_if_over(self) -> None:
+        """Nobody is there, and nobody will come any more."""
+        if self._has_begun and not self._sockets and not self._connections:
             self.helpers.end()
-        self._wake_if_empty()
 
     def _wake_if_empty(self) -> None:
         waiter = self._when_empty
@@ -450,6 +452,7 @@ class HTTPServer:
             acceptor.stop()
         for sock in sockets:
             sock.close()
+        self._end_threads_if_over()
 
     async def close_all_connections(self) -> None:
         """Cut all connections, also those that wait for an answer.
