@@ -139,7 +139,8 @@ def test_waiting_requests_hold_no_thread(kind: Kind) -> None:
 def test_only_so_many_may_wait(kind: Kind, limit: str) -> None:
     room = Room()
     name = "max_parked" if limit == "all" else "max_parked_per_address"
-    with running(room.app(), kind, **{name: 2}) as server:
+    options: dict[str, Any] = {name: 2}
+    with running(room.app(), kind, **options) as server:
         with server.connect() as one, server.connect() as two:
             one.send(raw("GET /wait/1 HTTP/1.1"))
             two.send(raw("GET /wait/2 HTTP/1.1"))
