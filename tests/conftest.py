@@ -53,6 +53,25 @@ def no_thread_is_left() -> Iterator[None]:
     assert not [t.name for t in left if t.is_alive()], "threads left behind"
 
 
+@pytest.fixture(autouse=True)
+def no_signal_handler_is_left() -> Iterator[None]:
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    left = [n.name for n in numbers if signal.getsignal(n) is not before[n]]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert not left, "signal handlers left behind"
+
+
+@pytest.fixture
+def sigterm_put_back() -> Iterator[None]:
+    """For what sets a handler that lasts as long as the process: ``main()``."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

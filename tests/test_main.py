@@ -55,15 +55,15 @@ SERVERS = pytest.mark.parametrize("server", ["waitress", "wsgiref", "loop"])
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sigterm_put_back: None
+) -> Iterator[str]:
     """A module in the current directory, which is not on sys.path before."""
     name = f"program_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
-    before = signal.getsignal(signal.SIGTERM)
     yield name
-    signal.signal(signal.SIGTERM, before)
     sys.modules.pop(name, None)
 
 

@@ -126,6 +126,7 @@ def test_option_of_the_loop_server_is_refused_elsewhere(
     assert capsys.readouterr().err == f"wsgitornado: {message.format(server)}\n"
 
 
+@pytest.mark.usefixtures("sigterm_put_back")
 def test_socket_that_cannot_be_had_is_explained_with_status_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +136,7 @@ def test_socket_that_cannot_be_had_is_explained_with_status_2(
     assert capsys.readouterr().err == expected
 
 
+@pytest.mark.usefixtures("sigterm_put_back")
 def test_uvloop_that_is_not_installed_is_explained_with_status_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
