@@ -211,18 +211,33 @@ def test_other_threads_leave_signals_alone(
 
 
 def test_end_that_another_part_of_the_program_has_noticed(fork: Fork) -> None:
-    fork(ENDS, lambda: os.waitpid(-1, 0), ENDS)
+    pids: list[int] = fork(ENDS, lambda: os.waitpid(pids[0], 0), ENDS)
     with pytest.raises(SystemExit):
         fork_processes(2)
+
+
+def test_other_children_of_the_program_are_its_own(fork: Fork) -> None:
+    stays = subprocess.Popen(["sleep", "600"])
+    ends = subprocess.Popen(["sh", "-c", "exit 7"])
+    os.waitid(os.P_PID, ends.pid, os.WEXITED | os.WNOWAIT)
+    fork(ENDS, FAILS, CHILD)
+    try:
+        with ExpectLog("wsgitornado.general", "Child 1 .* with status 3"):
+            assert fork_processes(2) == 1
+        assert ends.wait() == 7
+        assert stays.poll() is None
+    finally:
+        stays.kill()
+        stays.wait()
 
 
 def test_handler_for_children_stays_and_may_ask_how_they_ended(fork: Fork) -> None:
     def handle(*args: Any) -> None:
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+            os.waitpid(pids[0], os.WNOHANG)
 
     signal.signal(signal.SIGCHLD, handle)
-    fork(ENDS)
+    pids = fork(ENDS)
     with pytest.raises(SystemExit):
         fork_processes(1)
     assert signal.getsignal(signal.SIGCHLD) is handle

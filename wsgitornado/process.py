@@ -216,26 +216,30 @@ class _Parent:
 
     def _failed_child(self) -> int | None:
         """Wait for a child to end; its number, if it is to be started again."""
+        ended = self._ended_child()
+        if ended is not None:
+            return self._failed(*ended)
         if self._wakeups is None:
-            return self._failed(*self._ended_child(0))
-        pid, status = self._ended_child(os.WNOHANG)
-        if not pid and self._numbers:
+            time.sleep(_POLL_INTERVAL)
+        elif self._numbers:
             os.read(self._wakeups, 4096)
-        return self._failed(pid, status)
+        return None
 
-    def _ended_child(self, options: int) -> tuple[int, int]:
-        try:
-            return os.waitpid(-1, options)
-        except ChildProcessError:
-            # All have ended, and another part of the program has asked how.
-            self._numbers.clear()
-            return 0, 0
+    def _ended_child(self) -> tuple[int, int] | None:
+        """One of ours with its status. Other children are others' to wait for."""
+        for pid in list(self._numbers):
+            try:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                # Another part of the program has asked how it ended.
+                del self._numbers[pid]
+                continue
+            if ended:
+                return pid, status
+        return None
 
     def _failed(self, pid: int, status: int) -> int | None:
-        number = self._numbers.pop(pid, None)
-        if number is None:
-            # None has ended, or another child of the program.
-            return None
+        number = self._numbers.pop(pid)
         code = os.waitstatus_to_exitcode(status)
         if code == 0 or self._is_ending:
             gen_log.info("Child %d (pid %d) ended", number, pid)
@@ -248,8 +252,10 @@ class _Parent:
         self._is_ending = True
         deadline = time.monotonic() + INTERRUPT_GRACE
         while self._numbers and time.monotonic() < deadline:
-            self._failed(*self._ended_child(os.WNOHANG))
-            time.sleep(_POLL_INTERVAL)
+            if (ended := self._ended_child()) is None:
+                time.sleep(_POLL_INTERVAL)
+            else:
+                self._failed(*ended)
 
     def _end(self) -> None:
         self._pass_on(signal.SIGTERM, None)
