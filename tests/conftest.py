@@ -55,7 +55,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_signal_handler_is_left() -> Iterator[None]:
-    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGCHLD
     before = {number: signal.getsignal(number) for number in numbers}
     yield
     left = [n.name for n in numbers if signal.getsignal(n) is not before[n]]

@@ -46,6 +46,7 @@ __all__ = [
     "PARK",
     "RECEIVE",
     "THREADS",
+    "CancelledBeforeItBegan",
     "Outlet",
     "ParkedResponse",
     "Taken",
@@ -88,6 +89,10 @@ Taken: TypeAlias = Callable[[BaseException | None], None]
 
 def _nothing(*_: object) -> None:
     """For when nothing is to be called any more."""
+
+
+class CancelledBeforeItBegan(RuntimeError):
+    """The coroutine of an answer was cancelled at once: its process or loop ends."""
 
 
 class Outlet(Protocol):
@@ -377,7 +382,7 @@ class ParkedResponse:
     def _note_end_of_task(self, task: asyncio.Task[None]) -> None:
         error: BaseException | None
         if task.cancelled():
-            error = RuntimeError("the coroutine was cancelled before it began")
+            error = CancelledBeforeItBegan("the process ends")
         else:
             error = task.exception()
         if error is not None and not self._is_over:

@@ -133,6 +133,70 @@ def test_sigint_is_keyboard_interrupt(way: str) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("way", WAYS)
+def test_who_waits_at_sigint_is_told_to_come_again(way: str) -> None:
+    if way == "uvloop":
+        pytest.importorskip("uvloop")
+    with run(WAYS[way]) as server, Wire() as wire, server.connect() as client:
+        ask_to(wire, client, "park")
+        server.process.send_signal(signal.SIGINT)
+        answer = client.read_answer()
+        assert wait_for(server) == 0
+    assert answer.status_code == 503
+    assert ("retry-after", "1") in answer.headers
+    assert server.tracebacks() == []
+
+
+SENT_AWAY = """
+class Poll(RequestHandler):
+    async def get(self):
+        say("waits")
+        await news.wait()
+        self.write("no news")
+
+class Stream(RequestHandler):
+    async def get(self):
+        async with EventSource(self) as events:
+            await events.send("first")
+            say("waits")
+            await asyncio.Event().wait()
+
+def fail():
+    raise ValueError("mine")
+
+news = asyncio.Event()
+app = Application([("/poll", Poll), ("/stream", Stream)])
+app.add_drain_callback(fail)
+app.add_drain_callback(news.set)
+"""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("path", ["/poll", "/stream"])
+def test_who_waits_at_sigterm_is_sent_away(path: str) -> None:
+    """Without the ten seconds for those that only wait."""
+    program = WAYS["asyncio.run"].replace(
+        "async def main", f"{SENT_AWAY}\nasync def main"
+    )
+    program = program.replace(
+        "\nimport asyncio,",
+        "\nfrom wsgitornado.web import Application, EventSource, RequestHandler\n"
+        "import asyncio,",
+    )
+    with run(program) as server, server.connect() as client:
+        client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        server.wait_for_line("waits")
+        server.process.terminate()
+        answer = client.read_answer()
+        assert wait_for(server) == 0
+    assert answer.status_code == 200
+    assert answer.text == ("no news" if path == "/poll" else "data: first\n\n")
+    # The callback that failed has kept no other from being called.
+    assert len(server.tracebacks()) == 1
+    assert "ValueError: mine\n" in server.lines
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("threads", [0, 8], ids=["loop", "threads"])
 def test_sigterm_during_100_requests_loses_none(threads: int) -> None:
     with run(WAYS["start"], threads) as server:

@@ -79,7 +79,7 @@ ENDING = """
 
 def test_thread_of_an_executor_lets_the_process_end() -> None:
     ended = run_program(ENDING)
-    assert (ended.returncode, ended.stdout) == (0, "finally\nfinished 500\n")
+    assert (ended.returncode, ended.stdout) == (0, "finally\nfinished 503\n")
 
 
 def test_only_threads_of_executors_are_freed_before_they_are_joined() -> None:

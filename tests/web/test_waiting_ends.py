@@ -50,13 +50,21 @@ def yields_what_is_cancelled(handler: Any) -> Any:
 @BOTH
 @pytest.mark.parametrize(
     "verb",
-    [raises, cancels_its_task, awaits_what_is_cancelled, yields_what_is_cancelled],
+    [raises, awaits_what_is_cancelled, yields_what_is_cancelled],
     ids=lambda verb: verb.__name__,
 )
 def test_cancelled_coroutine_is_answered(parks: bool, verb: Any) -> None:
     with ExpectLog(APPLICATION, UNCAUGHT):
         asked = ask(verb, parks)
     assert (asked.status, asked.record.finished) == (500, [500])
+    assert asked.record.left == 0
+
+
+@BOTH
+def test_coroutine_whose_task_is_cancelled_sends_the_client_away(parks: bool) -> None:
+    asked = ask(cancels_its_task, parks)
+    assert (asked.status, asked.record.finished) == (503, [503])
+    assert asked.headers["Retry-After"] == "1"
     assert asked.record.left == 0
 
 
@@ -273,10 +281,9 @@ def test_client_is_told_when_the_process_ends(parks: bool, verb: Any) -> None:
         assert record.begun.wait(BOUND)
         while not asyncio.all_tasks(server.loop):
             settle_loop()
-        with ExpectLog(APPLICATION, UNCAUGHT):
-            cancel_all()
-            assert b"500" in exchange.read_all()
-    assert (record.left, record.finished) == (0, [500])
+        cancel_all()
+        assert b"503" in exchange.read_all()
+    assert (record.left, record.finished) == (0, [503])
 
 
 def test_end_of_the_process_before_the_coroutine_has_begun() -> None:
@@ -291,7 +298,7 @@ def test_end_of_the_process_before_the_coroutine_has_begun() -> None:
     application = application_of(get, Recorded, record)
     body: Any = application(make_environ(), lambda *args: bytes)
     parking.wait(begin_and_cancel())
-    with pytest.raises(RuntimeError, match="cancelled before it began"):
+    with pytest.raises(RuntimeError, match="the process ends"):
         next(body)
     body.close()
     assert record.over.wait(BOUND)

@@ -30,7 +30,7 @@ from wsgitornado.httpserver.response_head import (
 from wsgitornado.httputil.errors import HTTPOutputError
 from wsgitornado.httputil.streams import CHUNK_SIZE, FileBody, FileWrapper
 from wsgitornado.log import app_log, one_line
-from wsgitornado.parked import ParkedResponse, Taken
+from wsgitornado.parked import CancelledBeforeItBegan, ParkedResponse, Taken
 
 if TYPE_CHECKING:
     from wsgitornado.httpserver.connection import Connection
@@ -479,7 +479,13 @@ class Exchange:
     # The end.
 
     def fail_here(self, error: BaseException) -> None:
-        """The application has failed: 500, or a response that is visibly broken off."""
+        """The application has failed: 500, or a response that is visibly broken off.
+
+        Where the process ends the client is told to come again.
+        """
+        if isinstance(error, CancelledBeforeItBegan | KeyboardInterrupt | SystemExit):
+            self.connection.server.refuse(self)
+            return
         is_told = isinstance(error, HTTPOutputError) and not isinstance(
             error, _WrongLength
         )

@@ -53,6 +53,9 @@ _LONGEST_WAIT: Final = 5.0
 #: Seconds for a client to take its last answer while it still sends.
 _LINGER: Final = 5.0
 
+#: Called when a server begins. What reloads programs puts itself here.
+when_begun: list[Callable[[], None]] = []
+
 #: Seconds for requests in flight when a server ends.
 GRACE: Final = 10.0
 
@@ -117,6 +120,10 @@ class HTTPServer:
         #: How much of a body that is streamed a handler gets at once.
         self.chunk_size = chunk_size
         self.server_line = f"Server: wsgitornado/{version}\r\n".encode("ascii")
+        #: Has the application send away who waits, when the server begins to end.
+        self._begin_drain: Callable[[], None] | None = getattr(
+            application, "begin_drain", None
+        )
         #: Says whether the application streams the body of a request.
         self.streams_body: Callable[[WSGIEnvironment], bool] | None = getattr(
             application, "streams_body", None
@@ -262,6 +269,8 @@ class HTTPServer:
         if self._has_begun:
             return
         self._has_begun = True
+        for call in when_begun:
+            call()
         self.loop = loop = asyncio.get_running_loop()
         drain_on_sigterm(loop, self.drain_connections)
         self.mailbox = Mailbox(loop)
@@ -468,8 +477,9 @@ class HTTPServer:
     async def drain_connections(self, grace: float | None = None) -> None:
         """Let requests in flight end, then cut what is left: the end of a server.
 
-        No new connections are accepted, idle ones are closed. What still waits after
-        the time gets a 503 with Retry-After, or is cut if its answer has begun.
+        No new connections are accepted, idle ones are closed, and an Application calls
+        what its ``add_drain_callback`` got. What still waits after the time gets a 503
+        with Retry-After, or is cut if its answer has begun.
 
         :param grace: seconds; None takes 10.
         """
@@ -480,6 +490,8 @@ class HTTPServer:
         await self._accept_the_last()
         self._is_stopping = True
         self.stop()
+        if self._begin_drain is not None:
+            self._begin_drain()
         await self._close_idle(min(_FIRST_GRACE, grace))
         await self._wait_until_empty(max(0.0, end - time.monotonic()))
         for connection in list(self._connections):

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from threading import RLock
 from typing import Any
@@ -18,7 +18,7 @@ from wsgitornado.httpserver import HTTPServer
 from wsgitornado.httputil.body import BodyLimits
 from wsgitornado.httputil.proxies import ProxyHeaders
 from wsgitornado.httputil.request import HTTPServerRequest
-from wsgitornado.log import access_log, gen_log
+from wsgitornado.log import access_log, app_log, gen_log
 from wsgitornado.parking import run_what_waits
 from wsgitornado.routing import (
     AnyMatches,
@@ -105,6 +105,7 @@ class Application(ReversibleRouter):
         self.wildcard_router = _HandlerRouter(rules)
         self.default_router = _HandlerRouter([Rule(AnyMatches(), self.wildcard_router)])
         self._rules_without_hosts = self.default_router.rules.version
+        self._drain_callbacks: list[Callable[[], object]] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         """Answer one request, as PEP 3333 says."""
@@ -184,6 +185,26 @@ class Application(ReversibleRouter):
         server = HTTPServer(self, **options)
         server.listen(port, address, family, backlog, flags, reuse_port)
         return server
+
+    def add_drain_callback(self, callback: Callable[[], object]) -> None:
+        """Have a function called when the server that runs this begins to end.
+
+        Requests in flight have some seconds then (10 on our own server, those of
+        ``--graceful-timeout`` in the gunicorn worker). Long polls would wait them out:
+        wake them here, so that they answer and their clients come again, elsewhere.
+        Event streams end by themselves. Other WSGI servers tell nobody of their end.
+
+        :param callback: called on the event loop, with no arguments; must not block.
+        """
+        self._drain_callbacks.append(callback)
+
+    def begin_drain(self) -> None:
+        """Call what :meth:`add_drain_callback` got: for the server, at its end."""
+        for callback in self._drain_callbacks:
+            try:
+                callback()
+            except Exception:
+                app_log.error("Exception in drain callback %r", callback, exc_info=True)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> RouteMatch:
         """The handler class for a request, with what it is to be called with.

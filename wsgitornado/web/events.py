@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from asyncio import Future
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -65,7 +66,7 @@ class EventSource:
                 "the response has begun: it cannot become an event stream"
             )
         most: int | None = handler.settings.get("max_event_streams")
-        open_streams = _open_streams.setdefault(handler.application, set())
+        open_streams = _streams_of(handler.application)
         if most is not None and len(open_streams) >= most:
             handler._error_headers = (("Retry-After", "5"),)
             raise HTTPError(503, "%d event streams are open", len(open_streams))
@@ -208,6 +209,20 @@ _open_streams: WeakKeyDictionary[Any, set[EventSource]] = WeakKeyDictionary()
 _hearts: WeakKeyDictionary[
     asyncio.AbstractEventLoop, dict[float, Deadlines[EventSource]]
 ] = WeakKeyDictionary()
+
+
+def _streams_of(application: Any) -> set[EventSource]:
+    open_streams = _open_streams.get(application)
+    if open_streams is None:
+        open_streams = _open_streams[application] = set()
+        # Browsers come again by themselves.
+        application.add_drain_callback(partial(_close_all, open_streams))
+    return open_streams
+
+
+def _close_all(streams: set[EventSource]) -> None:
+    for stream in list(streams):
+        stream.close()
 
 
 def _hearts_of(seconds: float) -> Deadlines[EventSource]:

@@ -37,6 +37,9 @@ __all__ = ["ON_LOOP", "WaitingChapter", "runs_on_loop"]
 #: ``asynchronous`` set it. Wrappers made by ``functools.wraps`` pass it on.
 ON_LOOP: Final = "__tornado_coroutine__"
 
+#: What tells a client that another try makes sense, and when: in a second.
+_COME_AGAIN: Final = (("Retry-After", "1"),)
+
 
 def runs_on_loop(function: Any) -> bool:
     """Whether a method of a handler has to be called on the event loop."""
@@ -259,13 +262,22 @@ class WaitingChapter(PagesChapter):
             self._answer_cancelled(error)
 
     def _answer_cancelled(self, error: BaseException) -> None:
-        """Cancelled by itself, or because the process ends: the client gets to know."""
+        """Cancelled while its client waits: that gets to know.
+
+        When a process or its loop ends, all tasks are cancelled: the client shall come
+        again, to another process or a later one.
+        """
         assert self._parked is not None
         if self._parked.is_closed:
             return
+        task = self._parked.task
+        if task is not None and task.cancelling():
+            self._error_headers = _COME_AGAIN
+            self._handle_request_exception(HTTPError(503))
+            return
         cancelled = RuntimeError(
-            "the coroutine of the handler was cancelled, by itself or because the "
-            "process ends"
+            "the coroutine of the handler raised CancelledError although nobody had "
+            "cancelled it: something that it waited for was cancelled"
         )
         cancelled.__cause__ = error
         self._handle_request_exception(cancelled)
@@ -318,7 +330,7 @@ class WaitingChapter(PagesChapter):
             self._request_summary(),
             self._most_waiting(),
         )
-        self._error_headers = (("Retry-After", "1"),)
+        self._error_headers = _COME_AGAIN
         self._handle_request_exception(HTTPError(503))
 
     def _deliver(self, response: WSGIApplication) -> Awaitable[None]:

@@ -280,7 +280,12 @@ _ERRORS: dict[str, Row] = {
     "async_errors/cancelled_raised": cancelled(
         "raised", uncaught("CancelledError", "/cancelled/raised")
     ),
-    "async_errors/cancelled_itself": cancelled("itself"),
+    "async_errors/cancelled_itself": (
+        "whoever is cancelled with its handler is told to come again",
+        *one_each("page 500 Internal Server Error", "page 503 Service Unavailable"),
+        *plus("header retry-after: 1"),
+        *one_each(access(500, "/cancelled/itself"), access(503, "/cancelled/itself")),
+    ),
 }
 
 _PREPARE: dict[str, Row] = {
