@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.chat_site import (
     wait_until,
 )
 from tests.support import call, make_environ, settle_loop
+from wsgitornado.ioloop import IOLoop
 from wsgitornado.testing import ExpectLog
 from wsgitornado.web import Application
 
@@ -216,16 +218,26 @@ def test_stranger_neither_speaks_nor_hears(app: Application, room: Room) -> None
 # --- Hearing it -------------------------------------------------------------------
 
 
+@contextmanager
+def polling(ada: Browser, room: Room) -> Iterator[Future[dict[str, Any]]]:
+    """A poll that waits, of somebody who is here already: that is news else."""
+    with open_stream(ada, "/stream") as events:
+        next(events)
+        cursor = room.read(Cursor()).cursor
+        poll = partial(ada.get, f"/poll?since={cursor}")
+        with in_background(lambda: json.loads(poll().text)) as found:
+            while "waiters[1]" not in repr(room._changed):
+                assert not found.done()
+                settle_loop()
+            yield found
+
+
 def test_poll_is_answered_when_somebody_speaks(
     ada: Browser, bob: Browser, room: Room
 ) -> None:
-    ada.poll()  # until she knows who is here
-    with room.visit(BOB), in_background(ada.poll) as polling:
-        wait_until(lambda: "Ada" in here(room), room)
+    with polling(ada, room) as found:
         bob.say("hello")
-        news = polling.result(BOUND)
-        while not news["messages"]:
-            news = ada.poll()
+        news = found.result(BOUND)
     assert texts(news["messages"]) == ["hello"]
 
 
@@ -281,6 +293,21 @@ def test_stream_sends_what_is_said_and_goes_on_where_it_was_cut_off(
         assert texts(next(events)[1]["messages"]) == ["three"]
     with open_stream(ada, f"/stream?since={number}") as events:
         assert texts(next(events)[1]["messages"]) == ["three"]
+
+
+def test_stream_ends_with_its_server(app: Application, ada: Browser) -> None:
+    with open_stream(ada, "/stream") as events:
+        next(events)
+        IOLoop.current().add_callback(app.begin_drain)
+        assert list(events) == []
+
+
+def test_poll_is_answered_when_its_server_ends(
+    app: Application, ada: Browser, room: Room
+) -> None:
+    with polling(ada, room) as found:
+        IOLoop.current().add_callback(app.begin_drain)
+        assert found.result(BOUND)["messages"] == ""
 
 
 def test_who_closes_a_stream_is_no_longer_here_and_waits_no_more(

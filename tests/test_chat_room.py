@@ -162,6 +162,18 @@ def test_patience_comes_to_an_end_without_news(room: Room) -> None:
     assert (news.messages, news.people) == ([], None)
 
 
+def test_nobody_waits_for_a_process_that_ends(room: Room) -> None:
+    seen = room.read(Cursor()).cursor
+
+    async def hear() -> News:
+        asyncio.get_running_loop().call_soon(room.release)
+        return await room.wait(seen)
+
+    news = parking.wait(hear())
+    assert (news.messages, news.people) == ([], None)
+    assert parking.wait(room.wait(seen)) == news
+
+
 def test_each_listener_hears_all_of_all_threads_once_and_in_one_order(
     room: Room,
 ) -> None:

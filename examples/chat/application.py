@@ -21,7 +21,7 @@ def make_app(
     folder = Path(data_dir or os.environ.get("CHAT_DATA") or "chat-data")
     folder.mkdir(parents=True, exist_ok=True)
     settings.setdefault("room", Room(History(folder / "messages.jsonl", KEPT)))
-    return Application(
+    application = Application(
         [
             url(r"/", handlers.RoomHandler, name="room"),
             url(r"/join", handlers.JoinHandler, name="join"),
@@ -38,6 +38,8 @@ def make_app(
         xsrf_cookie_kwargs={"httponly": True, "samesite": "Lax"},
         **settings,
     )
+    application.add_drain_callback(settings["room"].release)
+    return application
 
 
 app = make_app()

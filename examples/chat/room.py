@@ -120,6 +120,7 @@ class Room:
         self._forgotten = 0
         self._present: dict[str, _Presence] = {}
         self._people_changed = _now()
+        self._is_released = False
         for line in history.read() if history is not None else ():
             author = Visitor(line.pop("id"), line.pop("name"))
             self._keep(Message(author=author, **line))
@@ -148,16 +149,25 @@ class Room:
             return self._news_after(seen)
 
     async def wait(self, seen: Cursor, patience: timedelta | None = None) -> News:
-        """The same as soon as there is anything, or when patience is at an end."""
+        """The same as soon as there is anything, or when patience is at an end.
+
+        At the end of the process it is too, with what there is.
+        """
         while True:
             with self._lock:
                 news = self._news_after(seen)
-                if news.messages or news.people is not None:
+                if news.messages or news.people is not None or self._is_released:
                     return news
                 # In line before the lock is released: nothing passes in between.
                 change = self._changed.wait(patience)
             if not await change:
                 return news
+
+    def release(self) -> None:
+        """Let nobody wait any longer: the process ends, and another one takes over."""
+        with self._lock:
+            self._is_released = True
+        self._changed.notify_all()
 
     # Who is here
 
