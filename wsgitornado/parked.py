@@ -156,6 +156,9 @@ class ParkedResponse:
         self._plain_thread: int | None = None
         self._is_over = False
         self._is_closed = False
+        # Of an answer that was complete at once.
+        self._is_last_taken = False
+        self._last: asyncio.Future[None] | None = None
 
     def __del__(self) -> None:
         # Not every middleware closes what it drops.
@@ -262,6 +265,32 @@ class ParkedResponse:
         self._tell(lambda taker: taker.end(chunk, taken))
         return future
 
+    def complete(
+        self, status: str, headers: HeaderList, body: bytes
+    ) -> Awaitable[None]:
+        """Send a whole answer: :meth:`start` and :meth:`end` in one.
+
+        A message that thousands wait for makes as many of these at once.
+        """
+        taker = self._taker
+        if self._is_closed or type(taker) is not _Park or not is_on_loop(self._loop):
+            self.start(status, headers)
+            return self.end(body)
+        self._is_over = True
+        if self._completion is not None:
+            _settle(self._completion, None, None)
+        taker.complete(status, headers, body, self._note_last_taken)
+        if self._is_closed or self._is_last_taken:
+            return DONE
+        self._last = future = self._loop.create_future()
+        self._unread_chunks.add(future)
+        return future
+
+    def _note_last_taken(self, error: BaseException | None) -> None:
+        self._is_last_taken = True
+        if self._last is not None:
+            self._settle(self._last, None, error)
+
     def fail(self, error: BaseException) -> None:
         """Break the response off, visibly."""
         self._note_over()
@@ -344,6 +373,8 @@ class ParkedResponse:
 
     def close(self) -> None:
         """Nobody takes any more: the end, an error, a client that has left. Once."""
+        if self._is_closed:
+            return
         with self._lock:
             if self._is_closed:
                 return
@@ -534,6 +565,13 @@ class _Park:
         except Exception as error:
             # Middleware's, or the server's: as if it had come out of the iteration.
             self._outlet.fail(error)
+
+    def complete(
+        self, status: str, headers: HeaderList, body: bytes, taken: Taken
+    ) -> None:
+        """:meth:`start` and :meth:`end`, on the loop."""
+        self._start(status, headers)
+        self._outlet.end(body, taken)
 
     def write(self, chunk: bytes, taken: Taken) -> None:
         self._hop(self._outlet.write, chunk, taken)

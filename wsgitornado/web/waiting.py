@@ -18,6 +18,7 @@ from wsgitornado.httputil.response import (
     CollectedOutput,
     Response,
     WrittenResponse,
+    complete_headers,
 )
 from wsgitornado.log import gen_log
 from wsgitornado.parked import (
@@ -340,7 +341,8 @@ class WaitingChapter(PagesChapter):
             self._response = response
             return DONE
         if isinstance(response, Response):
-            return parked.end(b"".join(response(self.request.environ, parked.start)))
+            headers = complete_headers(self.request.environ, response.headers)
+            return parked.complete(response.status, headers, b"".join(response.body))
         if isinstance(response, WrittenResponse):
             # Here on the loop, like all of the handler; what is still to be taken
             # needs it no more.
