@@ -63,8 +63,11 @@ def test_second_signal_ends_it_at_once(number: signal.Signals) -> None:
                 server.process.send_signal(number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     server.process.wait(0.1)
-            # After a grace that nobody cut short it would be 503.
-            assert not client.read_to_end().startswith(b"HTTP/1.1 503 ")
+            # The handler's own page; after a grace that nobody cut short it would be
+            # the server's.
+            answer = client.read_to_end()
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"<title>503: Service Unavailable</title>" in answer
             assert wire.words() == ["cancelled"]
         assert server.process.wait(BOUND) in (0, -number)
 
@@ -90,9 +93,10 @@ def test_callable_of_others_has_threads_and_an_access_log() -> None:
         server.wait_for_line(r"200 GET /show \(127\.0\.0\.1\)")
 
 
-def test_unix_socket_is_announced_and_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["loop", "waitress"])
+def test_unix_socket_is_announced_and_served(server: str, tmp_path: Path) -> None:
     path = tmp_path / "socket"
-    command = [*SERVE, "--unix-socket", str(path), APP]
+    command = [*SERVE, "--server", server, "--unix-socket", str(path), APP]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:
@@ -115,7 +119,6 @@ def test_unix_socket_is_announced_and_served(tmp_path: Path) -> None:
     [
         (["--threads", "0"], "{} needs a thread at least: --threads 0"),
         (["--loop", "asyncio"], "--loop is for --server loop alone"),
-        (["--unix-socket", "a"], "--unix-socket is for --server loop alone"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -124,6 +127,12 @@ def test_option_of_the_loop_server_is_refused_elsewhere(
 ) -> None:
     assert main(["serve", APP, "--server", server, *options]) == 2
     assert capsys.readouterr().err == f"wsgitornado: {message.format(server)}\n"
+
+
+def test_unix_socket_is_refused_by_wsgiref(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", APP, "--server", "wsgiref", "--unix-socket", "a"]) == 2
+    expected = "wsgitornado: --unix-socket is for --server loop or waitress\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.usefixtures("sigterm_put_back")

@@ -273,18 +273,25 @@ class ParkedResponse:
         A message that thousands wait for makes as many of these at once.
         """
         taker = self._taker
-        if self._is_closed or type(taker) is not _Park or not is_on_loop(self._loop):
+        if not isinstance(taker, _Park) or not self._can_be_taken_here():
             self.start(status, headers)
             return self.end(body)
         self._is_over = True
         if self._completion is not None:
             _settle(self._completion, None, None)
         taker.complete(status, headers, body, self._note_last_taken)
-        if self._is_closed or self._is_last_taken:
+        if self._is_settled():
             return DONE
         self._last = future = self._loop.create_future()
         self._unread_chunks.add(future)
         return future
+
+    def _can_be_taken_here(self) -> bool:
+        return not self._is_closed and is_on_loop(self._loop)
+
+    def _is_settled(self) -> bool:
+        # Asked anew: the outlet may have been through with it at once.
+        return self._is_closed or self._is_last_taken
 
     def _note_last_taken(self, error: BaseException | None) -> None:
         self._is_last_taken = True
@@ -373,7 +380,7 @@ class ParkedResponse:
 
     def close(self) -> None:
         """Nobody takes any more: the end, an error, a client that has left. Once."""
-        if self._is_closed:
+        if self.is_closed:
             return
         with self._lock:
             if self._is_closed:

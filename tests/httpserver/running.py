@@ -132,9 +132,13 @@ class Running:
         self.loop.call_soon_threadsafe(run)
         return done.result(BOUND)
 
+    def begin(self, coroutine: Any) -> concurrent.futures.Future[Any]:
+        """Run a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine on the loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(BOUND)
+        return self.begin(coroutine).result(BOUND)
 
     def wait_until(self, **expected: int) -> None:
         """Wait until the server's statistics are like this."""
@@ -171,6 +175,8 @@ def running(
 ) -> Iterator[Running]:
     """Serve an application; cut whatever is left at the end.
 
+    What the loop complains of fails the test.
+
     :param listen: in place of listening on a free port of the loopback.
     """
     if kind is not None:
@@ -181,6 +187,7 @@ def running(
 
     async def serve() -> None:
         end = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(complain)
         try:
             server = HTTPServer(application, **options)
             if listen is None:
@@ -197,10 +204,14 @@ def running(
         server.stop()
         await server.close_all_connections()
 
+    def complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        complaints.append(context)
+
     def work() -> None:
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(serve())
 
+    complaints: list[dict[str, Any]] = []
     ends: list[asyncio.Event] = []
     thread = threading.Thread(target=work, name="the loop of the server")
     thread.start()
@@ -212,6 +223,7 @@ def running(
             found.loop.call_soon_threadsafe(end.set)
         thread.join(BOUND)
     assert not thread.is_alive()
+    assert not complaints, complaints
 
 
 @contextlib.contextmanager

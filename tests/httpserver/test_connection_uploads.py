@@ -269,10 +269,12 @@ class Streaming(RequestHandler):
         self.notes.append("finish")
 
 
-def streaming(notes: list[Any], **how: Any) -> Application:
+def streaming(
+    notes: list[Any], settings: dict[str, Any] | None = None, **how: Any
+) -> Application:
     # mypy knows no class that a decorator gives back marked.
     handler = stream_request_body(type("Marked", (Streaming,), {}))
-    return Application([("/", handler, {"notes": notes, **how})])
+    return Application([("/", handler, {"notes": notes, **how})], **(settings or {}))
 
 
 @EVERY_KIND
@@ -342,7 +344,8 @@ def test_handler_that_is_slow_holds_its_client_back(kind: Kind) -> None:
 def test_streaming_handler_sets_its_own_limit(kind: Kind) -> None:
     for most, status_code in ((2000, 200), (1999, 413)):
         notes: list[Any] = []
-        app = streaming(notes, most=most)
+        # In place of the application's limit and the server's.
+        app = streaming(notes, {"max_body_size": 10}, most=most)
         for framing in ("length", "chunked"):
             with running(app, kind, max_body_size=10) as server:
                 with server.connect() as client:
@@ -373,15 +376,18 @@ def test_limit_of_one_request_is_not_that_of_the_next(kind: Kind) -> None:
 @pytest.mark.parametrize("how", ["closes", "resets"])
 def test_streaming_handler_hears_that_its_client_left(kind: Kind, how: str) -> None:
     notes: list[Any] = []
+    logged = ExpectLog("wsgitornado.general", "400 POST .*broke off", required=False)
     with running(streaming(notes), kind) as server:
         with server.connect() as client:
             client.send(raw("POST / HTTP/1.1", "Content-Length: 5", body=b"123"))
             wait_for(lambda: notes)
-            if how == "resets":
-                client.reset()
-        with ExpectLog("wsgitornado.general", "400 POST .*broke off", required=False):
-            server.wait_until(open=0, parked=0)
-            wait_for(lambda: "finish" in notes)
+            with logged:
+                if how == "resets":
+                    client.reset()
+                else:
+                    client.close()
+                server.wait_until(open=0, parked=0)
+                wait_for(lambda: "finish" in notes)
     assert notes == ["prepare", "close", "finish"]
 
 

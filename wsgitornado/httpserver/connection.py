@@ -438,7 +438,8 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Give bytes to the transport, which buffers what the client does not take."""
-        if not self.is_gone and data:
+        # Closed: by a send that has failed, of which the loop has not told us yet.
+        if data and not (self.is_gone or self.transport.is_closing()):
             self._given += len(data)
             self.transport.write(data)
 
@@ -569,6 +570,9 @@ class Connection(asyncio.Protocol):
         if self.is_gone:
             return
         self.is_closing = True
+        if self.transport.is_closing():
+            # A second close() leaves asyncio's TLS transports of no more use.
+            return
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self._watch_writing()

@@ -140,7 +140,11 @@ class Exchange:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None
-        elif self.status:
+        elif self.has_ended:
+            # The server has answered in its place, or the client has left: what is
+            # written now goes nowhere.
+            return self.write_now
+        elif self._status is not _NO_STATUS:
             raise AssertionError(
                 "start_response was called twice without exc_info (see PEP 3333)"
             )
@@ -182,10 +186,10 @@ class Exchange:
                 self.complete_here(_joined(body))
             else:
                 self._take_here(body)
-        except (KeyboardInterrupt, SystemExit):
-            # They end the loop too.
+        except (KeyboardInterrupt, SystemExit) as error:
+            # They end the loop too; uvloop's transports would keep them for themselves.
             self.refuse_here(500)
-            raise
+            self.connection.loop.call_soon(_leave_loop, error)
         except BaseException as error:
             self.fail_here(error)
 
@@ -314,7 +318,7 @@ class Exchange:
         :raises ConnectionResetError: if nobody takes it any more.
         """
         connection = self.connection
-        if connection.is_gone or self.has_ended:
+        if self._is_abandoned():
             raise _departed()
         head = b""
         if not self.head_is_sent:
@@ -458,8 +462,11 @@ class Exchange:
             self.connection.when_writable(partial(taken, None))
 
     def fail(self, error: BaseException) -> None:
-        """Break a parked response off."""
-        self.fail_here(error)
+        """Break a parked response off; where the process ends: to be asked again."""
+        if isinstance(error, CancelledBeforeItBegan | KeyboardInterrupt | SystemExit):
+            self.connection.server.refuse(self)
+        else:
+            self.fail_here(error)
 
     def respond(self, application: WSGIApplication) -> None:
         """Let a WSGI callable answer in place of a parked handler."""
@@ -479,13 +486,7 @@ class Exchange:
     # The end.
 
     def fail_here(self, error: BaseException) -> None:
-        """The application has failed: 500, or a response that is visibly broken off.
-
-        Where the process ends the client is told to come again.
-        """
-        if isinstance(error, CancelledBeforeItBegan | KeyboardInterrupt | SystemExit):
-            self.connection.server.refuse(self)
-            return
+        """The application has failed: 500, or a response that is visibly broken off."""
         is_told = isinstance(error, HTTPOutputError) and not isinstance(
             error, _WrongLength
         )
@@ -503,7 +504,12 @@ class Exchange:
         self.refuse_here(500)
 
     def _is_abandoned(self) -> bool:
-        return self.connection.is_gone or self.has_ended
+        connection = self.connection
+        if connection.is_gone or self.has_ended:
+            return True
+        # A send that has failed closes the transport. The loop says so at its next
+        # turn, which does not come as long as a coroutine only writes.
+        return connection.transport.is_closing()
 
     def refuse_here(self, status_code: int, *headers: str) -> None:
         """Answer with an error of the server's own, and close.
@@ -624,6 +630,10 @@ class Exchange:
         else:
             # The end of the connection says it.
             self.keeps_alive = False
+
+
+def _leave_loop(error: BaseException) -> None:
+    raise error
 
 
 def _joined(body: Any) -> bytes:

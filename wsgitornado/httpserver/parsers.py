@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
         raise
     _httptools_parser = None  # type: ignore[assignment]  # an error when asked for
 
-__all__ = ["Receiver", "RequestError", "RequestHead", "RequestParser"]
+__all__ = ["Receiver", "RequestError", "RequestHead", "RequestParser", "find_backend"]
 
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -94,7 +94,7 @@ class RequestParser:
     ) -> None:
         self._receiver = receiver
         self._limits = limits
-        self._split = _find_backend(backend)
+        self._split = find_backend(backend)
         self._state = _HEAD
         # What is being read, and how far; what was fed meanwhile.
         self._data = b""
@@ -288,7 +288,8 @@ class RequestParser:
             self._receiver.on_body(piece)
 
 
-def _find_backend(name: str | None) -> _Splitter:
+def find_backend(name: str | None) -> _Splitter:
+    """What splits header fields; raises what :class:`RequestParser` does."""
     if name == "h11" or (name is None and _httptools_parser is None):
         return _h11_parser.split_head
     if name not in ("httptools", None):

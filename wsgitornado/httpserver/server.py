@@ -21,12 +21,13 @@ from wsgitornado.httpserver.connection import NO_INPUT, Connection
 from wsgitornado.httpserver.deadlines import Deadlines
 from wsgitornado.httpserver.exchange import Exchange
 from wsgitornado.httpserver.limits import Limits
+from wsgitornado.httpserver.parsers import find_backend
 from wsgitornado.httpserver.signals import drain_on_sigterm
 from wsgitornado.httpserver.workers import Mailbox, Workers
 from wsgitornado.httputil.proxies import ProxyHeaders
 from wsgitornado.httputil.streams import FileWrapper
 from wsgitornado.ioloop import IOLoop, adopt_serving_loop
-from wsgitornado.log import access_log, gen_log, one_line
+from wsgitornado.log import access_log, app_log, gen_log, one_line
 from wsgitornado.netutil import (
     Acceptor,
     bind_sockets,
@@ -83,13 +84,13 @@ class HTTPServer:
         ``keyfile`` and so on.
     :param no_keep_alive: close each connection after one response.
     :param decompress_request: inflate request bodies that are gzipped.
-    :param parser: "httptools" or "h11", which then has to read the same fields in each
-        request as we do; None trusts our own reader alone.
+    :param parser: "httptools" or "h11", which splits the fields of each head; None
+        takes the first of them that is installed. The checks are the same for both.
     :param chunk_size: how much of its body a handler with ``stream_request_body`` gets
         at once.
     :param log_function: called after each request with its environ and its answer,
-        whose ``status_code`` is text, in place of the line in the access log. An
-        Application writes its own lines, and needs none.
+        whose ``status`` is a text like "200 OK", in place of the line in the access
+        log. An Application writes its own lines, and needs none.
     :param options: the limits: see :class:`~wsgitornado.httpserver.Limits`.
     """
 
@@ -115,6 +116,8 @@ class HTTPServer:
             raise TypeError(f"a WSGI callable is expected, not {application!r}")
         self.application = application
         self.limits = Limits(**options)
+        # Here, and not when the first client comes.
+        find_backend(parser)
         self.parser = parser
         self.no_keep_alive = no_keep_alive
         #: How much of a body that is streamed a handler gets at once.
@@ -166,7 +169,7 @@ class HTTPServer:
         self._has_begun = False
         # Connections, those that are still shaking hands among them; and whether no
         # more are accepted.
-        self._accepted = 0
+        self._accepted = self._accepted_ever = 0
         self._is_full = False
         self._when_empty: asyncio.Future[None] | None = None
 
@@ -321,6 +324,7 @@ class HTTPServer:
 
     def _accept(self, sock: socket.socket, address: Any) -> None:
         self._accepted += 1
+        self._accepted_ever += 1
         most = self.limits.max_connections
         if most is not None and self._accepted >= most:
             self._is_full = True
@@ -442,7 +446,10 @@ class HTTPServer:
     def note_answered(self, exchange: Exchange) -> None:
         self._answered += 1
         if self._log_function is not None:
-            self._log_function(exchange.environ, exchange)
+            try:
+                self._log_function(exchange.environ, exchange)
+            except Exception:
+                app_log.error("Uncaught exception in log_function", exc_info=True)
 
     # The end.
 
@@ -504,9 +511,14 @@ class HTTPServer:
         await self.close_all_connections()
 
     async def _accept_the_last(self) -> None:
-        # Two turns: those that wait are accepted, and what they have sent is read.
-        for _ in range(2):
-            await asyncio.sleep(0)
+        # In two turns some of those that wait are accepted, and what they have sent is
+        # read; until nobody waits, or others come without end.
+        end = time.monotonic() + _FIRST_GRACE
+        before = -1
+        while before != self._accepted_ever and time.monotonic() < end:
+            before = self._accepted_ever
+            for _ in range(2):
+                await asyncio.sleep(0)
         if self._connecting:
             await asyncio.wait(list(self._connecting), timeout=_FIRST_GRACE)
             await asyncio.sleep(0)
