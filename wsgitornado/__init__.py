@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from wsgitornado import (
+        autoreload,
         concurrent,
         escape,
         gen,
+        httpclient,
         httpserver,
         httputil,
         ioloop,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         process,
         queues,
         routing,
+        simple_httpclient,
         template,
         testing,
         util,
@@ -36,9 +39,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "autoreload",
     "concurrent",
     "escape",
     "gen",
+    "httpclient",
     "httpserver",
     "httputil",
     "ioloop",
@@ -51,6 +56,7 @@ __all__ = [
     "process",
     "queues",
     "routing",
+    "simple_httpclient",
     "template",
     "testing",
     "util",

@@ -24,7 +24,6 @@ ADVICE = {
     "iostream.StreamBufferFullError": "streams of asyncio raise LimitOverrunError",
     "iostream.UnsatisfiableReadError": "streams of asyncio raise IncompleteReadError",
     "platform": "loops are those of asyncio: use IOLoop.current() or asyncio.run",
-    "simple_httpclient": _HTTP_CLIENT,
     "stack_context": "it is gone since Tornado 6.0: use contextvars",
     "tcpclient": _CLIENT,
     "tcpserver": _SERVER,

@@ -1,7 +1,16 @@
-"""Says what to use in place of tornado.simple_httpclient: importing it fails."""
+"""The names of tornado.simple_httpclient: the client, and two of its errors."""
 
 from __future__ import annotations
 
-from wsgitornado._absent import refuse
+from wsgitornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
+from wsgitornado.httpclient.client import SimpleAsyncHTTPClient
+from wsgitornado.httpclient.response import HTTPStreamClosedError, HTTPTimeoutError
 
-refuse(__name__)
+__all__ = [
+    "HTTPError",
+    "HTTPRequest",
+    "HTTPResponse",
+    "HTTPStreamClosedError",
+    "HTTPTimeoutError",
+    "SimpleAsyncHTTPClient",
+]
