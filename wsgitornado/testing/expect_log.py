@@ -1,4 +1,4 @@
-"""Helpers for tests: log lines that are expected."""
+"""Log lines that a test expects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import logging
 import re
 from types import TracebackType
 
+from wsgitornado.log import access_log, app_log, gen_log
+
 __all__ = ["ExpectLog"]
+
+#: By what names they are asked for; the command ``run`` gives them Tornado's.
+_OURS = {
+    "wsgitornado.access": access_log,
+    "wsgitornado.application": app_log,
+    "wsgitornado.general": gen_log,
+}
 
 
 class ExpectLog(logging.Filter):
@@ -25,6 +34,8 @@ class ExpectLog(logging.Filter):
         traceback.
     """
 
+    __module__ = "wsgitornado.testing"
+
     def __init__(
         self,
         logger: logging.Logger | str,
@@ -36,7 +47,7 @@ class ExpectLog(logging.Filter):
         if isinstance(logger, str):
             if logger.partition(".")[0] == "tornado":
                 logger = f"wsgi{logger}"
-            logger = logging.getLogger(logger)
+            logger = _OURS.get(logger) or logging.getLogger(logger)
         self.logger = logger
         self.regex = re.compile(regex)
         self.required = required
