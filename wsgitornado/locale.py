@@ -378,6 +378,9 @@ class _Catalogue:
 _catalogue = _Catalogue({}, "en_US")
 _lock = threading.Lock()
 
+#: Where translations were last looked for: what reloads programs watches it.
+_folder: str | None = None
+
 
 def get(*locale_codes: str) -> Locale:
     """The locale that fits best: :meth:`Locale.get_closest`.
@@ -427,6 +430,7 @@ def load_translations(directory: str, encoding: str | None = None) -> None:
     :raises UnicodeError: if a file is not in the encoding; a note names the file.
     :raises csv.Error: if a cell is longer than ``csv.field_size_limit()``; likewise.
     """
+    _note_folder(directory)
     loaded: dict[str, Locale] = {}
     for name in sorted(os.listdir(directory)):
         code, suffix = os.path.splitext(name)
@@ -454,6 +458,7 @@ def load_gettext_translations(directory: str, domain: str) -> None:
 
     Like :func:`load_translations` it replaces at once what was loaded before.
     """
+    _note_folder(directory)
     loaded: dict[str, Locale] = {}
     for path in sorted(Path(directory).glob("*/LC_MESSAGES")):
         code = path.parent.name
@@ -517,6 +522,16 @@ def _check_count(count: int | None) -> int:
     if count is None:
         raise TypeError("a plural_message needs a count: how many are there?")
     return count
+
+
+def translations_folder() -> str | None:
+    """The directory whose translations were last asked for; None if none were."""
+    return _folder
+
+
+def _note_folder(directory: str) -> None:
+    global _folder
+    _folder = os.path.abspath(directory)
 
 
 def _replace_loaded(loaded: dict[str, Locale]) -> None:

@@ -53,6 +53,9 @@ class HTTPServerRequest(BaseRequest):
     #: The path below the mount point, percent-encoded: what routes match.
     path: str = ""
 
+    #: The name of this request in logs, where the setting ``request_ids`` is on.
+    request_id: str | None = None
+
     def __init__(self, environ: WSGIEnvironment, **kw: Any) -> None:
         self.environ = environ
         self._start_time = perf_counter()

@@ -7,6 +7,7 @@ from typing import Any
 from wsgitornado.httputil.errors import StreamClosedError
 from wsgitornado.routing import ReversibleRouter, Router, URLSpec
 from wsgitornado.web.application import Application
+from wsgitornado.web.cors import CORSMixin
 from wsgitornado.web.decorators import (
     addslash,
     asynchronous,
@@ -19,6 +20,8 @@ from wsgitornado.web.errors import Finish, HTTPError, MissingArgumentError
 from wsgitornado.web.events import EventSource
 from wsgitornado.web.handler import RequestHandler
 from wsgitornado.web.modules import TemplateModule, UIModule
+from wsgitornado.web.request_ids import RequestIdFilter, current_request_id
+from wsgitornado.web.sessions import Session, SessionMixin
 from wsgitornado.web.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
     DEFAULT_SIGNED_VALUE_VERSION,
@@ -39,6 +42,7 @@ __all__ = [
     "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
     "AppSettings",
     "Application",
+    "CORSMixin",
     "CookieOptions",
     "ErrorHandler",
     "EventSource",
@@ -51,8 +55,11 @@ __all__ = [
     "OutputTransform",
     "RedirectHandler",
     "RequestHandler",
+    "RequestIdFilter",
     "ReversibleRouter",
     "Router",
+    "Session",
+    "SessionMixin",
     "StaticFileHandler",
     "StreamClosedError",
     "TemplateModule",
@@ -63,6 +70,7 @@ __all__ = [
     "asynchronous",
     "authenticated",
     "create_signed_value",
+    "current_request_id",
     "decode_signed_value",
     "get_signature_key_version",
     "removeslash",

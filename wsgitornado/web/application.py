@@ -33,10 +33,13 @@ from wsgitornado.routing import (
     RuleList,
 )
 from wsgitornado.template import BaseLoader
+from wsgitornado.web.cors_policy import CORSPolicy
 from wsgitornado.web.embed import FallbackHandler
 from wsgitornado.web.handler import RequestHandler
 from wsgitornado.web.modules import load_ui_methods, load_ui_modules
 from wsgitornado.web.precompressed import precompressed_codings
+from wsgitornado.web.reloading import enlist, say_if_ignored
+from wsgitornado.web.request_ids import RequestIds
 from wsgitornado.web.simple import ErrorHandler
 from wsgitornado.web.static import StaticFileHandler
 from wsgitornado.web.transforms import GZipContentEncoding, OutputTransform
@@ -89,6 +92,12 @@ class Application(ReversibleRouter):
         is_compressed = settings.get("compress_response") or settings.get("gzip")
         if transforms is None and is_compressed:
             self.transforms.append(GZipContentEncoding)
+        #: What pages of other sites may do: the settings ``cors_...``, None without.
+        self.cors_policy = CORSPolicy.from_settings(settings)
+        if self.cors_policy is not None:
+            self.transforms.append(self.cors_policy.transform)
+        if settings.get("request_ids"):
+            self.transforms.append(RequestIds)
         self._proxies = ProxyHeaders.from_settings(settings)
         self.body_limits = BodyLimits.from_settings(settings)
         #: The UI modules of templates, by name: subclasses of :class:`UIModule`.
@@ -106,9 +115,13 @@ class Application(ReversibleRouter):
         self.default_router = _HandlerRouter([Rule(AnyMatches(), self.wildcard_router)])
         self._rules_without_hosts = self.default_router.rules.version
         self._drain_callbacks: list[Callable[[], object]] = []
+        self._asks_for_reload = enlist(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Body:
         """Answer one request, as PEP 3333 says."""
+        if self._asks_for_reload:
+            self._asks_for_reload = False
+            say_if_ignored()
         request = HTTPServerRequest(environ)
         if self._proxies is not None:
             self._proxies.apply(request)

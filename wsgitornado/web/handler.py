@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from wsgitornado.concurrent import DONE
 from wsgitornado.httputil.body import has_body
 from wsgitornado.httputil.urls import is_valid_host, known_hosts
+from wsgitornado.web.cors_policy import CORSPolicy, is_preflight, preflight_headers
 from wsgitornado.web.errors import HTTPError
 from wsgitornado.web.transforms import OutputTransform
 from wsgitornado.web.waiting import WaitingChapter
 from wsgitornado.web.xsrf import SAFE_METHODS
 
 __all__ = ["RequestHandler"]
+
+#: The methods that need no look before ``prepare``; OPTIONS may be a preflight.
+_READING_METHODS: Final = SAFE_METHODS - {"OPTIONS"}
 
 
 class RequestHandler(WaitingChapter):
@@ -67,6 +71,8 @@ class RequestHandler(WaitingChapter):
             self._transforms = self._make_transforms(transforms) if transforms else ()
             method = environ["REQUEST_METHOD"]
             if method not in self.SUPPORTED_METHODS:
+                if method == "OPTIONS" and self._answers_preflight():
+                    return DONE
                 raise HTTPError(405)
             host = environ.get("HTTP_HOST")
             if host not in known_hosts and host and not is_valid_host(host):
@@ -75,8 +81,11 @@ class RequestHandler(WaitingChapter):
             self.path_kwargs = self._decode_groups(kwargs) if kwargs else {}
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 self._read_body()
-            if method not in SAFE_METHODS:
-                self._refuse_forgery()
+            if method not in _READING_METHODS:
+                if method != "OPTIONS":
+                    self._refuse_forgery()
+                elif self._answers_preflight():
+                    return DONE
             if self._is_special and self._is_for_loop(method):
                 return self._park(self._run)
             result: Any = self.prepare()
@@ -94,6 +103,33 @@ class RequestHandler(WaitingChapter):
         except Exception as error:
             self._handle_request_exception(error)
         return DONE
+
+    def _cors_policy(self) -> CORSPolicy | None:
+        """What pages of other sites may do here: the settings, by default."""
+        policy: CORSPolicy | None = self.application.cors_policy
+        return policy
+
+    def _answers_preflight(self) -> bool:
+        """Answer a browser that asks for a page of another site, before any check.
+
+        It asks without cookies, so ``prepare`` could only refuse it. A handler without
+        verbs has nothing to allow: it answers as always, ErrorHandler with its 404.
+        """
+        policy, environ = self._cors_policy(), self.request.environ
+        if policy is None or not is_preflight(environ):
+            return False
+        methods = [m for m in self.SUPPORTED_METHODS if self._defines(m.lower())]
+        if not methods:
+            return False
+        self.set_status(204)
+        for name, value in preflight_headers(policy, environ["HTTP_ORIGIN"], methods):
+            self.set_header(name, value)
+        self.finish()
+        return True
+
+    def _defines(self, verb: str) -> bool:
+        method = getattr(type(self), verb, None)
+        return method is not getattr(RequestHandler, verb, None)
 
     def _read_body(self) -> None:
         """The body whole, before any code of the program runs."""

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar, overload
 
 from wsgitornado.web.base import HandlerBase
 from wsgitornado.web.errors import HTTPError, MissingArgumentError
+from wsgitornado.web.json_body import check_kind, decode_json, is_json
 
 __all__ = ["InputChapter"]
 
@@ -22,7 +23,7 @@ class _Required:
 
 _REQUIRED: Final[Any] = _Required()
 
-#: Stands for a user that nobody has asked for yet: None is one that is nobody.
+#: Stands for JSON that nobody has asked for yet: None is such a value.
 _NOT_ASKED: Final[Any] = object()
 
 # Tornado replaces these by a space: the control characters that are no white space.
@@ -32,7 +33,9 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 class InputChapter(HandlerBase):
     """RequestHandler's chapter on input."""
 
-    _current_user: Any = _NOT_ASKED
+    # There once somebody has asked: programs look with hasattr() whether it is.
+    _current_user: Any
+    _json: Any = _NOT_ASKED
 
     @overload
     def get_argument(self, name: str, *, strip: bool = True) -> str: ...
@@ -96,6 +99,36 @@ class InputChapter(HandlerBase):
         """Like :meth:`get_arguments`, from a form in the body alone."""
         return self._get_arguments(name, self.request.body_arguments, strip)
 
+    @overload
+    def get_json(self) -> Any: ...
+    @overload
+    def get_json(self, kind: type[dict[str, Any]]) -> dict[str, Any]: ...
+    @overload
+    def get_json(self, kind: type[list[Any]]) -> list[Any]: ...
+    def get_json(self, kind: Any = None) -> Any:
+        """The value of the JSON body; read once, so that each call gives the same.
+
+        ``self.get_json(dict)["name"]`` is safe from a client that sends a list.
+
+        The body must say that it is JSON: ``application/json``, or a type that ends in
+        ``+json``. Browsers send such a type to another site only where that site allows
+        it; a form of a foreign page cannot.
+
+        :param kind: ``dict`` or ``list`` refuses any other value.
+        :raises HTTPError: 415 for another Content-Type or none, 400 for what is no JSON
+            in UTF-8, for ``NaN``, ``Infinity`` and too large numbers, and for more than
+            100 levels of nesting. Of members with the same name the last counts.
+        """
+        if self._json is _NOT_ASKED:
+            content_type = self.request.environ.get("CONTENT_TYPE", "")
+            if not is_json(content_type):
+                raise HTTPError(
+                    415, "JSON expected, not Content-Type %r", content_type[:80]
+                )
+            self._json = decode_json(self.request.body)
+        check_kind(self._json, kind)
+        return self._json
+
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """The text of an argument; called for path groups too, without a name.
 
@@ -120,7 +153,7 @@ class InputChapter(HandlerBase):
 
         It may be set instead, for instance in an asynchronous ``prepare``.
         """
-        if self._current_user is _NOT_ASKED:
+        if not hasattr(self, "_current_user"):
             self.current_user = self.get_current_user()
         return self._current_user
 

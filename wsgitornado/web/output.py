@@ -537,13 +537,17 @@ class OutputChapter(CookiesChapter):
         self._is_over = True
         try:
             try:
-                self.application.log_request(self)
+                self._log()
             except Exception as error:
                 self.log_exception(type(error), error, error.__traceback__)
             self.on_finish()
         finally:
             if self.request.has_spool:
                 self.request.close()
+
+    def _log(self) -> None:
+        """Write the line of the access log; programs override it to have none."""
+        self.application.log_request(self)
 
     def _end_contained(self) -> None:
         """The same where nobody is left to answer for an exception."""
