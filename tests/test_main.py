@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from wsgitornado import __main__, parked, version
-from wsgitornado.__main__ import _SERVERS, main
+from wsgitornado.__main__ import main
 from wsgitornado._types import WSGIApplication
+from wsgitornado.commands import servers
 
 BOUND = 30  # seconds: for a busy machine, not a measure of anything
 
@@ -273,14 +274,16 @@ def test_wrong_usage_is_explained_with_status_2(
             id="module",
         ),
         pytest.param(
-            "PROGRAM.py:app", "there is no module 'PROGRAM.py' here", id="file name"
+            "PROGRAM.py:app",
+            "there is no module 'PROGRAM.py' here; did you mean 'PROGRAM'?",
+            id="file name",
         ),
         pytest.param(
             "no_such.module:app", "there is no module 'no_such' here", id="package"
         ),
         pytest.param(
             "PROGRAM:application",
-            "the module 'PROGRAM' has no 'application'",
+            "the module 'PROGRAM' has no 'application'; did you mean 'app'?",
             id="attribute",
         ),
         pytest.param(
@@ -366,7 +369,7 @@ def test_values_at_the_bounds_are_taken(
         raise KeyboardInterrupt
 
     seen: list[tuple[WSGIApplication, int, int]] = []
-    monkeypatch.setitem(_SERVERS, "waitress", server)
+    monkeypatch.setitem(servers.SERVERS, "waitress", server)
     arguments = ["--port", str(port), "--threads", str(threads)]
     assert main(["serve", f"{program}:app", *arguments]) == 0
     assert seen == [(sys.modules[program].app, port, threads)]
