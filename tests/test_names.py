@@ -143,7 +143,6 @@ def test_it_is_no_attribute_either(name: str) -> None:
         "from wsgitornado.tcpserver import TCPServer",
         "from wsgitornado.iostream import IOStream",
         "from wsgitornado.iostream import StreamClosedError, SSLIOStream",
-        "from wsgitornado.platform.asyncio import AsyncIOMainLoop",
     ],
 )
 def test_every_form_of_import_shows_the_advice(statement: str) -> None:
@@ -158,6 +157,14 @@ def test_stream_closed_error_is_the_one_that_handlers_meet() -> None:
 
 def test_what_no_stream_has_is_missing_in_iostream() -> None:
     assert not hasattr(iostream, "Nope")
+
+
+@pytest.mark.parametrize("name", ["WebSocketHandler", "websocket_connect"])
+def test_what_is_to_come_says_so(name: str) -> None:
+    with pytest.raises(ImportError, match=f"^wsgitornado.websocket.{name} is not in"):
+        exec(f"from wsgitornado.websocket import {name}", {})
+    with pytest.raises(AttributeError, match="has no attribute 'Nope'"):
+        wsgitornado.websocket.Nope  # type: ignore[attr-defined]  # noqa: B018
 
 
 # Beside Tornado

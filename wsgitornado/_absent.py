@@ -23,7 +23,6 @@ ADVICE = {
     "iostream.SSLIOStream": f"{_CLIENT} with ssl=True",
     "iostream.StreamBufferFullError": "streams of asyncio raise LimitOverrunError",
     "iostream.UnsatisfiableReadError": "streams of asyncio raise IncompleteReadError",
-    "platform": "loops are those of asyncio: use IOLoop.current() or asyncio.run",
     "stack_context": "it is gone since Tornado 6.0: use contextvars",
     "tcpclient": _CLIENT,
     "tcpserver": _SERVER,

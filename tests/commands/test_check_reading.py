@@ -67,7 +67,7 @@ def test_name_is_found_however_it_is_imported(
     [
         ("import tornado.nothing", ["1 missing nothing"]),
         ("import tornado.tcpserver", ["1 missing tcpserver"]),
-        ("import tornado.platform.asyncio", ["1 missing platform"]),
+        ("import tornado.platform.twisted", ["1 missing platform.twisted"]),
         ("from tornado import nothing", ["1 missing nothing"]),
         ("from tornado.nothing import a, b", ["1 missing nothing"]),
         ("from tornado.nothing import *", ["1 missing nothing"]),
@@ -145,7 +145,10 @@ def test_nothing_is_said_of_what_is_not_known_to_be_of_tornado(
     assert not news(check(source))
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695 is of Python 3.12")
+@pytest.mark.skipif(
+    sys.version_info < (3, 12),
+    reason="Python 3.12 has type parameters, this machine's has not",
+)
 def test_type_parameters_are_names(check: Check) -> None:
     source = "from tornado.web import *\ndef f[T](x: T): T\nclass C[U]:\n    y = U\n"
     assert not news(check(source.replace("(x: T)", "(x)")))

@@ -1,0 +1,1 @@
+"""What old programs import to run on asyncio, as all loops here do."""
