@@ -33,6 +33,7 @@ LONGEST_LOOSE_CODE = 8
 
 #: The import names whose public names all belong to the reference.
 DOCUMENTED_MODULES = [
+    "wsgitornado.auth",
     "wsgitornado",
     "wsgitornado.concurrent",
     "wsgitornado.escape",

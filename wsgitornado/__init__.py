@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from wsgitornado import (
+        auth,
         autoreload,
         concurrent,
         escape,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         log,
         netutil,
         options,
+        platform,
         process,
         queues,
         routing,
@@ -35,10 +37,12 @@ if TYPE_CHECKING:
         testing,
         util,
         web,
+        websocket,
         wsgi,
     )
 
 __all__ = [
+    "auth",
     "autoreload",
     "concurrent",
     "escape",
@@ -53,6 +57,7 @@ __all__ = [
     "log",
     "netutil",
     "options",
+    "platform",
     "process",
     "queues",
     "routing",
@@ -63,6 +68,7 @@ __all__ = [
     "version",
     "version_info",
     "web",
+    "websocket",
     "wsgi",
 ]
 
