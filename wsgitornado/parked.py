@@ -369,7 +369,7 @@ class ParkedResponse:
     def __next__(self) -> bytes:
         """The next chunk; the thread waits for it.
 
-        :raises RuntimeError: on the loop's own thread, where it would wait for ever.
+        On the loop's own thread it would wait for ever: there it is of a 500.
         """
         taker = self._taker
         if taker is None:
@@ -401,6 +401,10 @@ class ParkedResponse:
         # Not over: the handler is to hear that nobody takes the rest.
         self._tell(lambda taker: taker.fail(error))
         self.close()
+        self._hop(self._cancel)
+
+    def cancel(self) -> None:
+        """Cancel the coroutine, which may still answer: the server ends."""
         self._hop(self._cancel)
 
     # On the loop.

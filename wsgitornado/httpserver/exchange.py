@@ -537,6 +537,19 @@ class Exchange:
             )
         self._finish_here()
 
+    def send_away_here(self) -> None:
+        """The server ends: have the client told to come again.
+
+        A coroutine that waits is cancelled, and its handler answers 503, so that the
+        access log says what the client got.
+        """
+        parked = self._parked if self.is_parked else None
+        if parked and all(one.task is not None for one in parked):
+            for one in parked:
+                one.cancel()
+        else:
+            self.connection.server.refuse(self)
+
     def leave_here(self) -> None:
         """The client has gone, or the server has cut the connection."""
         if self._is_detached:

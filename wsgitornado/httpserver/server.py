@@ -501,13 +501,14 @@ class HTTPServer:
             self._begin_drain()
         await self._close_idle(min(_FIRST_GRACE, grace))
         await self._wait_until_empty(max(0.0, end - time.monotonic()))
-        for connection in list(self._connections):
-            exchange = connection.exchange
-            if exchange is None or exchange.head_is_sent:
-                connection.cut()
-            else:
-                self.refuse(exchange)
-        await self._wait_until_empty(_LAST_GRACE)
+        for send_away in (Exchange.send_away_here, self.refuse):
+            for connection in list(self._connections):
+                exchange = connection.exchange
+                if exchange is None or exchange.head_is_sent:
+                    connection.cut()
+                else:
+                    send_away(exchange)
+            await self._wait_until_empty(_LAST_GRACE / 2)
         await self.close_all_connections()
 
     async def _accept_the_last(self) -> None:
