@@ -1,4 +1,4 @@
-"""A certificate for localhost, for servers of tests.
+"""A certificate for localhost that is its own authority, until 2120, and its key.
 
 Its key is known to everybody, so that it proves nothing, and no client should be told
 to trust it: those of tests do not look.
@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["certificate_files"]
+__all__ = ["CERTIFICATE", "KEY", "certificate_files"]
 
-_CERTIFICATE: Final = """\
+CERTIFICATE: Final = """\
 -----BEGIN CERTIFICATE-----
 MIIBiTCCAS+gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
 c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
@@ -27,7 +27,7 @@ Rna+rHs+Og2nE/NqTA==
 -----END CERTIFICATE-----
 """
 
-_KEY: Final = """\
+KEY: Final = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMePHmiGOnpEy65Oe
 APSWRpbYZNdQtqFVSMsObaMYJZKhRANCAAQh7a1ikkg/w6eKY4fIqkvKdkJ83hSg
@@ -45,7 +45,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 def certificate_files() -> dict[str, str]:
     """The paths of the certificate and its key, as ``ssl_options``."""
     options = {}
-    for name, text in (("certfile", _CERTIFICATE), ("keyfile", _KEY)):
+    for name, text in (("certfile", CERTIFICATE), ("keyfile", KEY)):
         path = Path(_folder().name, f"{name}.pem")
         if not path.exists():
             path.write_text(text)
