@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support import Answer, call
+from wsgitornado import gen
 from wsgitornado.httputil import HTTPHeaders
 from wsgitornado.ioloop import IOLoop
 from wsgitornado.testing import ExpectLog
@@ -234,7 +235,16 @@ def _async_execute(seen: list[str]) -> Callable[..., Any]:
     return _execute
 
 
-@pytest.mark.parametrize("make", [_plain_execute, _async_execute])
+def _yielding_execute(seen: list[str]) -> Callable[..., Any]:
+    @gen.coroutine
+    def _execute(self: Any, transforms: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append("before")
+        yield RequestHandler._execute(self, transforms, *args, **kwargs)
+
+    return _execute
+
+
+@pytest.mark.parametrize("make", [_plain_execute, _async_execute, _yielding_execute])
 @pytest.mark.parametrize("is_async", [False, True], ids=["plain verb", "async verb"])
 def test_execute_is_overridden(make: Any, is_async: bool) -> None:
     seen: list[str] = []

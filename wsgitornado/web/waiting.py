@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Final
 
 from wsgitornado._types import WSGIApplication
@@ -74,6 +74,10 @@ class WaitingChapter(PagesChapter):
         cls._is_special = cls._streams_body or any(
             hasattr(getattr(cls, name, None), ON_LOOP) for name in names
         )
+        execute = vars(cls).get("_execute")
+        if hasattr(execute, ON_LOOP):
+            # An attribute of a class that is derived from this one.
+            setattr(cls, "_execute", _begun_on_loop(execute))  # noqa: B010
 
     def async_callback(
         self, callback: Callable[..., Any], *args: Any, **kwargs: Any
@@ -355,6 +359,16 @@ class WaitingChapter(PagesChapter):
         parked.call_on_close(self._end_contained)
         parked.respond(response)
         return DONE
+
+
+def _begun_on_loop(execute: Any) -> Any:
+    """An ``_execute`` that ``gen.coroutine`` would begin too early, on the loop."""
+
+    @wraps(execute)
+    async def begin(*args: Any, **kwargs: Any) -> None:
+        await execute(*args, **kwargs)
+
+    return begin
 
 
 async def _wait_for(result: Any, name: str) -> None:
