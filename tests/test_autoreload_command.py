@@ -352,3 +352,14 @@ def test_broken_watchfiles_is_not_taken_for_none(
     monkeypatch.delitem(sys.modules, "watchfiles", raising=False)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
         _changes._watch_function()
+
+
+def test_folder_that_is_named_twice_is_no_change(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("page")
+    files = ProgramFiles()
+    files.add_source(lambda: [str(tmp_path), str(tmp_path)])
+    files.look()
+    assert files.find_change() is None
+    (tmp_path / "new.html").write_text("new")
+    assert files.find_change() == str(tmp_path / "new.html")
+    assert files.find_change() is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import signal
 import sys
 import unittest
@@ -173,12 +172,3 @@ def test_options_reach_unittest(monkeypatch: pytest.MonkeyPatch) -> None:
         "buffer": True,
         "warnings": "default",
     }
-
-
-@pytest.mark.usefixtures("parser")
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-def test_module_runs_main(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["program"])
-    runpy.run_module("wsgitornado.testing.__main__")
-    with pytest.raises(SystemExit, match="No tests specified"):
-        runpy.run_module("wsgitornado.testing", run_name="__main__", alter_sys=True)

@@ -77,11 +77,13 @@ def test_fixtures_are_made_from_the_app(tmp_path: Path) -> None:
 def test_plugin_runs_in_this_process(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(APP)
     (tmp_path / "test_within.py").write_text(USES)
-    alone = [f"-pno:{name}" for name in ("cacheprovider", "cov", "timeout", "terminal")]
-    others = tmp_path / "others"
-    others.mkdir()
-    (others / "test_taken.py").write_text("def test(wsgitornado_client): pass")
-    (others / "conftest.py").write_text(
+    # Of ours, too: it is given below.
+    others = ("cacheprovider", "cov", "timeout", "terminal", "wsgitornado")
+    alone = [f"-pno:{name}" for name in others]
+    folder = tmp_path / "others"
+    folder.mkdir()
+    (folder / "test_taken.py").write_text("def test(wsgitornado_client): pass")
+    (folder / "conftest.py").write_text(
         "import pytest\n@pytest.fixture\ndef app(no): 0"
     )
     (tmp_path / "test_none.py").write_text("def test(client): pass")

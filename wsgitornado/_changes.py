@@ -90,7 +90,8 @@ class ProgramFiles:
 
     def _paths(self) -> set[str]:
         paths = set(_module_files())
-        for root in self._roots():
+        # Once, though several applications may name the same.
+        for root in dict.fromkeys(self._roots()):
             below = set(self._files_below(root))
             if root in self._known_roots:
                 # What was not there before: a further translation, for instance.
