@@ -63,7 +63,14 @@ coverage_ignore_pyobjects = [
     r"wsgitornado\.httputil\.HTTPFile\.",
     # Called by logging.
     r"wsgitornado\.testing\.ExpectLog\.filter",
+    # As those of AsyncHTTPClient, and these as those of Configurable.
+    r"wsgitornado\.simple_httpclient\.SimpleAsyncHTTPClient\.",
+    r"wsgitornado\.httpclient\.AsyncHTTPClient\.(configurable_\w+|initialize)",
     # For the package's own use.
+    r"wsgitornado\.autoreload\.(ask_for_reload|errors_survived|note_server)",
+    r"wsgitornado\.autoreload\.(say_if_ignored|show_error|skip_folder|watch_source)",
+    r"wsgitornado\.locale\.translations_folder",
+    r"wsgitornado\.log\.(access_level|log_json_access)",
     r"wsgitornado\.httpserver\.HTTPServer\.(drain|environ_of|is_stuck|may_park|refuse)",
     r"wsgitornado\.httpserver\.HTTPServer\.(note_\w+|on_lost|run)",
     r"wsgitornado\.util\.cached_property",

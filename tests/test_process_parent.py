@@ -57,10 +57,13 @@ def fork(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fork]:
             if isinstance(step, int):
                 return step
             arguments = ["sh", "-c", step]
+            # A child may have ended before its number is noted.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
             # SIGTERM is blocked at this moment.
             pid = os.posix_spawn("/bin/sh", arguments, os.environ, setsigmask=[])
             started.append(pid)
             pids.append(pid)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return pid
 
         monkeypatch.setattr(os, "fork", start)

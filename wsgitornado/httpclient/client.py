@@ -420,7 +420,14 @@ def _close_client(
 
 
 def _close_loop(runner: asyncio.Runner, io_loop: IOLoop) -> None:
-    runner.close()
+    loop = runner.get_loop()
+    try:
+        runner.close()
+    except RuntimeError:
+        # At the end of a program Python 3.12 and newer start no thread any more, not
+        # even the one that waits for those of the loop.
+        if not loop.is_closed():
+            raise
     io_loop.close()
 
 
