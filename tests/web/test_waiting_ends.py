@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -181,6 +182,34 @@ def test_coroutine_goes_on_when_its_client_leaves(
         assert record.finished == []
         record.gate.set()
         assert record.ended.wait(BOUND)
+        assert record.over.wait(BOUND)
+    assert (record.left, record.finished) == (1, [200])
+
+
+@BOTH
+def test_coroutine_that_its_client_and_all_others_left_waits_for_the_end(
+    parks: bool,
+) -> None:
+    """As garbage it would end in whatever thread collects it."""
+
+    async def get(handler: Any) -> None:
+        record.begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            record.ended.set()
+
+    record = Record()
+    with serving(application_of(get, Recorded, record), parks) as server:
+        exchange = server.request()
+        assert record.begun.wait(BOUND)
+        exchange.leave()
+        assert record.noticed.wait(BOUND)
+        del exchange
+        settle_loop()
+        gc.collect()
+        assert not record.ended.is_set()
+        cancel_all()
         assert record.over.wait(BOUND)
     assert (record.left, record.finished) == (1, [200])
 

@@ -41,6 +41,9 @@ ON_LOOP: Final = "__tornado_coroutine__"
 #: What tells a client that another try makes sense, and when: in a second.
 _COME_AGAIN: Final = (("Retry-After", "1"),)
 
+#: What goes on though its client has left; a loop alone would not keep it.
+_left: Final[set[asyncio.Task[None]]] = set()
+
 
 def runs_on_loop(function: Any) -> bool:
     """Whether a method of a handler has to be called on the event loop."""
@@ -295,7 +298,10 @@ class WaitingChapter(PagesChapter):
         if task is None or task.done():
             self._end_left()
             return
-        # The handler goes on, as in Tornado; what it sends is dropped.
+        # The handler goes on, as in Tornado; what it sends is dropped. It must not end
+        # as garbage, in whatever thread collects that.
+        _left.add(task)
+        task.add_done_callback(_left.discard)
         task.add_done_callback(self._end_left)
         if self._is_cancelled_on_close():
             task.cancel()
