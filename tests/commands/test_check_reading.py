@@ -197,6 +197,16 @@ def test_logger_of_tornado_differs(check: Check, name: str) -> None:
     assert found == [f"2 differs {name}"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["'tornado.general', 'x'", "logger='tornado.general', regex='x'"],
+    ids=["by position", "by keyword"],
+)
+def test_expect_log_takes_a_logger_of_tornado(check: Check, arguments: str) -> None:
+    found = check(f"from tornado.testing import ExpectLog\nExpectLog({arguments})")
+    assert found == ["1 works testing.ExpectLog"]
+
+
 # -- Handlers
 
 HANDLER = "import tornado.web\nclass H(tornado.web.RequestHandler):\n"

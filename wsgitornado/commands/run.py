@@ -120,6 +120,9 @@ def _module_program(name: str) -> tuple[ModuleType, CodeType]:
 def _find(name: str) -> ModuleSpec | None:
     if name.startswith("."):
         return None
+    if name.startswith(f"{stand_in.THEIRS}."):
+        # Some are programs: tornado.testing, tornado.autoreload.
+        name = stand_in.our_name(name)
     try:
         return importlib.util.find_spec(name)
     except ModuleNotFoundError as error:

@@ -205,10 +205,15 @@ class _Reader(ast.NodeVisitor):
         return Judgement(judgement.name, Verdict.MISSING, reason)
 
     def visit_Call(self, node: ast.Call) -> None:
-        self.generic_visit(node)
         function = evaluate(node.func, self.scope)
         if not isinstance(function, Known):
             function = self._constructor(function)
+        # ExpectLog takes the loggers of either package.
+        is_expecting = function is not None and function.name == "testing.ExpectLog"
+        for part in ast.iter_child_nodes(node):
+            value = part.value if isinstance(part, ast.keyword) else part
+            if not (is_expecting and _names_logger(value)):
+                self.visit(part)
         if function is None:
             return
         names = list(_keywords(node, self.scope))
@@ -238,6 +243,10 @@ class _Reader(ast.NodeVisitor):
         if below and module is not None and not module[0].is_absence:
             judged = named(node.value)
             self._note(node.lineno, None if judged is None else judged[0])
+
+
+def _names_logger(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value in LOGGERS
 
 
 def _catches_imports(handler: ast.ExceptHandler) -> bool:

@@ -1,0 +1,1 @@
+"""A program that brings its own tests."""
