@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,18 @@ def sigterm_put_back() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the tests themselves out of every look for garbage: they are many."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Let what is imported now, hypothesis for its report, look through them again."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -366,7 +366,18 @@ def test_a_dotted_name_is_imported_when_the_rule_is_made() -> None:
         (("/a", Home, "name"), TypeError, "a name comes after them: {}, 'name'"),
         (("/a", Home, 5), TypeError, "must be a dict or None: got 5$"),
     ],
-    ids=repr,
+    ids=[
+        "pattern alone",
+        "nothing",
+        "five elements",
+        "text",
+        "None",
+        "matcher",
+        "number as pattern",
+        "bytes as pattern",
+        "name as arguments",
+        "number as arguments",
+    ],
 )
 def test_a_wrong_rule_is_refused_at_once(
     rule: Any, error: type[Exception], message: str
@@ -394,7 +405,16 @@ def test_a_pattern_is_no_matcher_for_a_rule() -> None:
         URLSpec("/a", Home),
         Rule(AnyMatches(), Home),
     ],
-    ids=repr,
+    ids=[
+        "tuple",
+        "list",
+        "with arguments",
+        "with name",
+        "compiled pattern",
+        "matcher",
+        "URLSpec",
+        "Rule",
+    ],
 )
 def test_rules_come_as_tuples_lists_and_objects(rule: Any) -> None:
     for rules in ([rule], (rule,), iter([rule])):

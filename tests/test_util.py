@@ -439,7 +439,9 @@ def test_arg_replacer_is_tornados(name: str, args: Any, kwargs: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    "callable_", [len, dict.get, Page().make_size, int, 3], ids=repr
+    "callable_",
+    [len, dict.get, Page().make_size, int, 3],
+    ids=["function", "method", "bound method", "class", "number"],
 )
 def test_the_argument_is_found_where_tornado_finds_it(callable_: Any) -> None:
     def position(replacer: Any) -> int | None:

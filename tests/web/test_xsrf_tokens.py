@@ -369,7 +369,7 @@ def test_odd_origins_do_not_raise(origin: str) -> None:
         (None, False),
         ([], False),
         (["https://good.example"], True),
-        ({"https://good.example", "null"}, True),
+        ({"https://good.example"}, True),
         (("https://GOOD.example", "https://good.example/"), False),
         ("https://good.example", True),
         ("https://good.example.com", False),
