@@ -161,6 +161,30 @@ def test_request_that_was_sent_before_the_end_is_answered(
 
 
 @EVERY_LOOP
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_waits_to_be_accepted_is_left_to_another_process(
+    loop: str, leaves: bool
+) -> None:
+    with running(hello, loop=loop) as server, contextlib.ExitStack() as stack:
+        (listener,) = server.server.sockets
+        # What the other process has of it.
+        other = stack.enter_context(listener.dup())
+        other.setblocking(False)
+
+        async def connect_and_drain() -> None:
+            client = stack.enter_context(server.connect())
+            client.send(raw())
+            await server.server.drain_connections(20, leaves_backlog=leaves)
+
+        server.run(connect_and_drain())
+        if leaves:
+            other.accept()[0].close()
+        else:
+            with pytest.raises(BlockingIOError):
+                other.accept()
+
+
+@EVERY_LOOP
 def test_connection_that_is_new_has_a_moment_for_its_request(
     loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,8 +174,11 @@ class GunicornWorker(Worker):
         await self._is_told
         if self._is_in_hurry:
             signal.alarm(0)
-        # The heart goes on: a grace may be longer than --timeout.
-        await server.drain_connections(self._grace())
+        # The heart goes on: a grace may be longer than --timeout. One that has answered
+        # enough leaves its place; at the end of gunicorn nobody comes after it.
+        await server.drain_connections(
+            self._grace(), leaves_backlog=0 < self.max_requests <= self.nr
+        )
         beat.cancel()
 
     def _wake(self) -> None:

@@ -481,7 +481,9 @@ class HTTPServer:
             connection.cut()
         await self._wait_until_empty()
 
-    async def drain_connections(self, grace: float | None = None) -> None:
+    async def drain_connections(
+        self, grace: float | None = None, *, leaves_backlog: bool = False
+    ) -> None:
         """Let requests in flight end, then cut what is left: the end of a server.
 
         No new connections are accepted, idle ones are closed, and an Application calls
@@ -489,10 +491,14 @@ class HTTPServer:
         with Retry-After, or is cut if its answer has begun.
 
         :param grace: seconds; None takes 10.
+        :param leaves_backlog: whether another process goes on accepting from the same
+            sockets, so that those who have not been accepted are left to it.
         """
         if grace is None:
             grace = GRACE
         end = time.monotonic() + grace
+        if leaves_backlog:
+            self.stop()
         # Who was accepted, or is in the backlog, has been promised an answer.
         await self._accept_the_last()
         self._is_stopping = True
