@@ -76,6 +76,7 @@ def in_turns(
     numbers = {name: number or _batch_size(clients[name]) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
     gc.collect()
+    had_frozen = gc.get_freeze_count()
     gc.freeze()
     try:
         for turn in range(rounds):
@@ -85,7 +86,8 @@ def in_turns(
                 seconds = clients[name].time(numbers[name])
                 times[name].append(seconds / numbers[name])
     finally:
-        gc.unfreeze()
+        if not had_frozen:
+            gc.unfreeze()
     return times
 
 
