@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from wsgitornado.escape import json_encode
 from wsgitornado.httpserver.deadlines import Deadlines
 from wsgitornado.httputil.errors import StreamClosedError
+from wsgitornado.pubsub import MessagesMissed, Subscription, SubscriptionClosed
 from wsgitornado.web.errors import HTTPError
 from wsgitornado.web.handler import RequestHandler
 
@@ -76,6 +77,7 @@ class EventSource:
         self._unread = 0
         self._is_open = True
         self._hearts = None if heartbeat is None else _hearts_of(heartbeat)
+        self._relayed: Subscription | None = None
         open_streams.add(self)
         handler.set_header("Content-Type", "text/event-stream")
         handler.set_header("Cache-Control", "no-cache")
@@ -133,6 +135,53 @@ class EventSource:
             raise StreamClosedError
         self._write(chunk)
 
+    async def relay(
+        self, subscription: Subscription, *, event: str | None = None
+    ) -> None:
+        """Send every message of a subscription, until either is closed::
+
+            async with EventSource(self) as events:
+                await events.relay(broker.subscribe("room", after=events.last_event_id))
+
+        The data is the message's JSON, and the id its cursor: a client that was cut off
+        gets what it has missed. Where messages are missing it gets an event of the type
+        "missed", whose data names the channel. The subscription is opened if need be,
+        and closed. A client that leaves while nothing is published is noticed by the
+        heartbeat.
+
+        :param event: the type of all other events.
+        :raises RuntimeError: if another subscription is relayed already: one may have
+            several channels.
+        :raises StreamClosedError: if the client has left, or the stream was closed
+            before.
+        """
+        if not self.is_open:
+            raise StreamClosedError
+        if self._relayed is not None:
+            raise RuntimeError("the event stream relays another subscription already")
+        self._relayed = subscription
+        try:
+            async with subscription:
+                while True:
+                    try:
+                        async for message in subscription:
+                            await self.send(
+                                message.json, event=event, id=message.cursor
+                            )
+                        return
+                    except MessagesMissed as missed:
+                        await self.send(
+                            {"channel": missed.channel},
+                            event="missed",
+                            id=missed.cursor,
+                        )
+        except SubscriptionClosed:
+            # With the stream, while it was opened.
+            if self._is_open:
+                raise
+        finally:
+            self._relayed = None
+
     async def comment(self, text: str = "") -> None:
         """Send a line that clients pass over."""
         await self._write(
@@ -189,6 +238,9 @@ class EventSource:
         self._open_streams.discard(self)
         if self._hearts is not None:
             self._hearts.call_off(self)
+        if self._relayed is not None:
+            # Its relay waits there, perhaps for ever.
+            self._relayed.close()
 
     def _beat(self) -> None:
         """Called by the timer that all streams of this interval share."""
