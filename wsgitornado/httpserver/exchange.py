@@ -143,6 +143,9 @@ class Exchange:
         elif self.has_ended:
             # The server has answered in its place, or the client has left: what is
             # written now goes nowhere.
+            if self._is_detached:
+                # For the log.
+                self.status = status
             return self.write_now
         elif self._status is not _NO_STATUS:
             raise AssertionError(
@@ -346,6 +349,9 @@ class Exchange:
 
     def end_here(self, data: bytes = b"") -> None:
         """The last of the body."""
+        if self._is_detached:
+            # Nothing of it is sent, but the request is over.
+            self.leave_here()
         if self.has_ended:
             return
         if not self.head_is_sent:
