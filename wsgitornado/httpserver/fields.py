@@ -7,7 +7,7 @@ from typing import Final
 
 from wsgitornado.httpserver.head import RequestError
 
-__all__ = ["TOKEN", "read_fields"]
+__all__ = ["TOKEN", "KnownBlocks", "read_fields"]
 
 #: Names of fields and methods (RFC 9110 section 5.6.2).
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -63,6 +63,8 @@ _MOST_NAMES: Final = 1000
 _LONGEST_NAME: Final = 100
 _MOST_FIELDS: Final = 1000
 _LONGEST_VALUE: Final = 250
+_MOST_BLOCKS: Final = 500
+_LONGEST_BLOCK: Final = 1000
 
 
 class _Keys(dict[bytes, str]):
@@ -107,6 +109,30 @@ class _Fields(dict[tuple[bytes, bytes], tuple[str, str]]):
                 self.clear()
             self[field] = pair
         return pair
+
+
+class KnownBlocks(dict[bytes, dict[str, str]]):
+    """What the fields of whole heads say: clients send the same with each request.
+
+    Of heads that hold no secret, and tell nothing about a body. Bounded as the keys
+    are. Nobody may change what is in it.
+    """
+
+    __slots__ = ()
+
+    def remember(self, block: bytes, fields: dict[str, str]) -> None:
+        """Keep what :func:`read_fields` gives for all lines behind the first.
+
+        Not if some of the lines were joined or left out: their number counts.
+        """
+        if (
+            len(block) <= _LONGEST_BLOCK
+            and fields.keys() <= _STEADY
+            and block.count(b"\n") == len(fields) + 2
+        ):
+            if len(self) >= _MOST_BLOCKS:
+                self.clear()
+            self[block] = fields
 
 
 _keys: Final = _Keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -12,7 +13,7 @@ from wsgitornado.httpserver.checks import (
     read_request_line,
 )
 from wsgitornado.httpserver.chunks import ChunkedBody
-from wsgitornado.httpserver.fields import read_fields
+from wsgitornado.httpserver.fields import KnownBlocks, read_fields
 from wsgitornado.httpserver.head import HeadScanner, RequestError
 from wsgitornado.httpserver.limits import Limits
 
@@ -79,6 +80,7 @@ class RequestParser:
         "_is_last",
         "_is_paused",
         "_is_running",
+        "_known",
         "_left",
         "_limits",
         "_plain_size",
@@ -95,6 +97,7 @@ class RequestParser:
         self._receiver = receiver
         self._limits = limits
         self._split = find_backend(backend)
+        self._known = _known_blocks(self._split)
         self._state = _HEAD
         # What is being read, and how far; what was fed meanwhile.
         self._data = b""
@@ -218,17 +221,30 @@ class RequestParser:
         if 3 < end <= at + self._plain_size:
             # The quick way. It refuses nothing: what is not as it should be is read
             # again line by line, up to the first thing that is wrong.
-            head = data[at:end]
-            if self._is_plain(head):
-                try:
-                    request = self._request_of(head)
-                except RequestError:
-                    pass
-                else:
-                    self._at = end
-                    self._begin(request)
-                    return
+            try:
+                request = self._quick_request(data, at, end)
+            except RequestError:
+                request = None
+            if request is not None:
+                self._at = end
+                self._begin(request)
+                return
         self._scan_head()
+
+    def _quick_request(self, data: bytes, at: int, end: int) -> RequestHead | None:
+        """What a head says that is there in one piece; None if it is not plain."""
+        line_end = data.index(b"\r\n", at)
+        block = data[line_end:end]
+        fields = self._known.get(block)
+        if fields is None or len(fields) > self._limits.max_header_fields:
+            head = data[at:end]
+            if not self._is_plain(head):
+                return None
+            fields = read_fields(self._split(head))
+            self._known.remember(block, fields)
+        # Line ends and the like in the first line are none of its parts.
+        start_line = read_request_line(data[at:line_end].decode("latin-1"))
+        return check_head(start_line, fields)
 
     def _is_plain(self, head: bytes) -> bool:
         """Whether the lines of a head are as they must be, which parsers hide.
@@ -286,6 +302,12 @@ class RequestParser:
             self._state = _END
         if piece:
             self._receiver.on_body(piece)
+
+
+@functools.cache
+def _known_blocks(split: _Splitter) -> KnownBlocks:
+    """Those that a backend has read: no backend answers for the other."""
+    return KnownBlocks()
 
 
 def find_backend(name: str | None) -> _Splitter:

@@ -64,6 +64,7 @@ _STEADY: Final = frozenset(
         "content-security-policy",
         "content-type",
         "cross-origin-opener-policy",
+        "etag",
         "permissions-policy",
         "pragma",
         "referrer-policy",
