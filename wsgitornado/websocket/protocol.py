@@ -27,7 +27,13 @@ from wsgitornado.websocket.errors import (
     WebSocketClosedError,
     check_close,
 )
-from wsgitornado.websocket.incoming import Event, Incoming, Opcode, read_close
+from wsgitornado.websocket.incoming import (
+    Event,
+    Incoming,
+    Opcode,
+    read_close,
+    whole_message,
+)
 from wsgitornado.websocket.outgoing import frame
 from wsgitornado.websocket.settings import ConnectionSettings
 
@@ -160,16 +166,20 @@ class WebSocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._ignores_input:
             return
-        incoming = self._incoming
-        if incoming is None:
-            settings = self._settings
-            incoming = self._incoming = Incoming(
-                settings.is_client, settings.max_message_size, self._deflate
-            )
         timers = self._timers
         if timers.pongs is not None:
             # Who sends anything is alive.
             timers.pongs.call_off(self)
+        incoming = self._incoming
+        if incoming is None:
+            settings = self._settings
+            is_client, most = settings.is_client, settings.max_message_size
+            if self._deflate is None:
+                event = whole_message(data, is_client, most)
+                if event is not None:
+                    self._take(event)
+                    return
+            incoming = self._incoming = Incoming(is_client, most, self._deflate)
         incoming.feed(data)
         try:
             is_over = self._take_all(incoming)
