@@ -56,6 +56,7 @@ coverage_ignore_pyobjects = [
     r"wsgitornado\.web\.TemplateModule\.(\w+_files|embedded_\w+|html_\w+)",
     # As those of RequestHandler.
     r"wsgitornado\.web\.StaticFileHandler\.(clear|finish|flush|head|initialize)",
+    r"wsgitornado\.websocket\.WebSocketHandler\.(finish|flush|redirect|set_\w+|write)",
     # As those of Resolver.
     r"wsgitornado\.netutil\.\w+Resolver\.(close|initialize|resolve)",
     r"wsgitornado\.netutil\.Resolver\.configurable_\w+",
@@ -66,6 +67,8 @@ coverage_ignore_pyobjects = [
     # As those of AsyncHTTPClient, and these as those of Configurable.
     r"wsgitornado\.simple_httpclient\.SimpleAsyncHTTPClient\.",
     r"wsgitornado\.httpclient\.AsyncHTTPClient\.(configurable_\w+|initialize)",
+    # Called by what speaks the protocol.
+    r"wsgitornado\.websocket\.WebSocketClientConnection\.(ended|failed|received\w*)",
     # For the package's own use.
     r"wsgitornado\.autoreload\.(ask_for_reload|errors_survived|note_server)",
     r"wsgitornado\.autoreload\.(say_if_ignored|show_error|skip_folder|watch_source)",
