@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from http.cookies import SimpleCookie
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,15 +23,15 @@ with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
     from examples.chat import make_app
     from examples.chat import room as room_module
     from examples.chat.history import History, find_secret
-    from examples.chat.room import KEPT, Cursor, Message, News, Room, Visitor
+    from examples.chat.room import KEPT, SAID, Message, News, Room, Visitor
 
 __all__ = [
     "ADA",
     "BOB",
     "BOUND",
     "KEPT",
+    "SAID",
     "Browser",
-    "Cursor",
     "History",
     "Message",
     "News",
@@ -40,11 +39,14 @@ __all__ = [
     "Visitor",
     "find_secret",
     "here",
+    "kept",
+    "look",
     "make_app",
+    "message",
     "open_stream",
     "room_module",
     "texts",
-    "wait_until",
+    "waiting",
 ]
 
 #: Seconds, for what only something broken needs.
@@ -96,42 +98,46 @@ class Browser:
                 self.cookies[name] = morsel.coded_value
         return answer
 
-    @property
-    def cursor(self) -> str:
-        (cursor,) = re.findall(r'data-cursor="([^"]+)"', self.page)
-        return str(cursor)
+    def place(self) -> dict[str, str]:
+        """Where the page goes on, and who was here."""
+        found = re.findall(r'data-(cursor|here)="([^"]+)"', self.get("/").text)
+        return {"since": dict(found)["cursor"], "here": dict(found)["here"]}
 
-    def poll(self) -> dict[str, Any]:
-        answer = self.get(f"/poll?since={self.cursor}")
-        found: dict[str, Any] = json.loads(answer.text)
-        self.page = f'data-cursor="{found["cursor"]}"'
+    def poll(self, **place: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.get(f"/poll?{urlencode(place)}").text)
         return found
 
 
-def texts(html: str) -> list[str]:
-    """What people said, as HTML; the script's empty template is none of it."""
-    return re.findall(r'<p class="text" dir="auto">(?!</p>)(.+?)</p>', html, re.DOTALL)
+def texts(part: str | dict[str, Any]) -> list[str]:
+    """What people said, as HTML: in a page, or in what its script gets."""
+    if isinstance(part, dict):
+        part = "".join(message["html"] for message in part["messages"])
+    # The script's empty template is none of it.
+    return re.findall(r'<p class="text" dir="auto">(?!</p>)(.+?)</p>', part, re.DOTALL)
+
+
+def message(number: object) -> Message:
+    return Message(f"id {number}", f'<p class="text" dir="auto">{number}</p>')
+
+
+async def look(room: Room, since: str = "", here: str = "") -> News:
+    """What there is at once, without being there."""
+    subscription = room._broker.subscribe(SAID, "people", after=since)
+    async with subscription:
+        return await room._next_news(subscription, here, 0)
+
+
+def kept(room: Room) -> list[Message]:
+    return parking.wait(look(room)).messages
 
 
 def here(room: Room) -> list[str]:
-    people = room.read(Cursor()).people
-    assert people is not None
-    return [visitor.name for visitor in people]
+    return [visitor.name for visitor in parking.wait(room._find_people())]
 
 
-def wait_until(is_so: Callable[[], bool], room: Room) -> None:
-    """Wait for something that goes with news of the room."""
-
-    async def wait() -> None:
-        seen = Cursor()
-        while True:
-            news = await room.wait(seen, timedelta(seconds=BOUND))
-            if is_so():
-                return
-            assert news.cursor != seen, "nothing more happens"
-            seen = news.cursor
-
-    parking.wait(wait())
+def waiting(room: Room) -> int:
+    """How many listen and have heard all."""
+    return len(set(room._broker._backend.waiting()))
 
 
 @contextmanager

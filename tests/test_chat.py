@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.chat_site import (
-    BOB,
     BOUND,
     KEPT,
     Browser,
-    Cursor,
     Room,
     here,
+    kept,
     make_app,
+    message,
     open_stream,
     texts,
-    wait_until,
+    waiting,
 )
 from tests.support import call, make_environ, settle_loop
+from wsgitornado import parking
 from wsgitornado.ioloop import IOLoop
+from wsgitornado.pubsub import Broker, BrokerUnavailable, Publication
 from wsgitornado.testing import ExpectLog
 from wsgitornado.web import Application
 
@@ -37,7 +38,7 @@ HOSTILE = """</p>"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;""
 
 @pytest.fixture
 def room() -> Room:
-    return Room(grace=0)
+    return Room(Broker(history=KEPT), grace=0)
 
 
 @pytest.fixture
@@ -53,6 +54,13 @@ def ada(app: Application) -> Browser:
 @pytest.fixture
 def bob(app: Application) -> Browser:
     return Browser(app, "Bob")
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND
+    while not is_so():
+        assert time.monotonic() < deadline
+        settle_loop()
 
 
 @contextmanager
@@ -107,8 +115,8 @@ def test_hostile_names_and_texts_stay_text(app: Application) -> None:
     mallory = Browser(app, HOSTILE[:30])
     mallory.say(HOSTILE)
     reader = Browser(app, "Ada")
-    parts = reader.get("/poll").text
-    for shown in (reader.page, json.loads(parts)["messages"], parts):
+    parts = reader.poll()
+    for shown in (reader.page, parts["messages"][0]["html"], parts["people"]):
         assert "<script>" not in shown
         assert "<img" not in re.sub(r'<img src="/static/[^>]*>', "", shown)
     assert texts(reader.page) == [
@@ -204,14 +212,15 @@ def test_what_cannot_be_said_is_refused(
     else:
         answer = ada.post("/messages", accept, **fields)
     assert answer.status_code == status
-    assert len(room.read(Cursor()).messages) == (status == 204)
+    assert len(kept(room)) == (status == 204)
 
 
 def test_stranger_neither_speaks_nor_hears(app: Application, room: Room) -> None:
     stranger = Browser(app)
     assert stranger.say("hello").status_code == 403
     assert stranger.get("/poll").status_code == 403
-    assert stranger.get("/stream").status_code == 403
+    assert stranger.get("/events").status_code == 403
+    assert stranger.get("/socket").status_code == 403
     assert here(room) == []
 
 
@@ -220,86 +229,79 @@ def test_stranger_neither_speaks_nor_hears(app: Application, room: Room) -> None
 
 @contextmanager
 def polling(ada: Browser, room: Room) -> Iterator[Future[dict[str, Any]]]:
-    """A poll that waits, of somebody who is here already: that is news else."""
-    with open_stream(ada, "/stream") as events:
-        next(events)
-        cursor = room.read(Cursor()).cursor
-        poll = partial(ada.get, f"/poll?since={cursor}")
-        with in_background(lambda: json.loads(poll().text)) as found:
-            while "waiters[1]" not in repr(room._changed):
-                assert not found.done()
-                settle_loop()
-            yield found
+    """A poll that waits."""
+    place, before = ada.place(), waiting(room)
+    with in_background(lambda: ada.poll(**place)) as found:
+        wait_until(lambda: waiting(room) > before or found.done())
+        assert not found.done()
+        yield found
 
 
 def test_poll_is_answered_when_somebody_speaks(
     ada: Browser, bob: Browser, room: Room
 ) -> None:
-    with polling(ada, room) as found:
-        bob.say("hello")
+    with open_stream(bob, "/events") as events:
+        next(events)
+        with polling(ada, room) as found:
+            bob.say("hello")
+            news = found.result(BOUND)
+    assert texts(news) == ["hello"]
+    assert news["people"] is None
+
+
+def test_poll_is_answered_when_somebody_comes(
+    ada: Browser, bob: Browser, room: Room
+) -> None:
+    with polling(ada, room) as found, open_stream(bob, "/events") as events:
+        next(events)
         news = found.result(BOUND)
-    assert texts(news["messages"]) == ["hello"]
+    assert news["messages"] == []
+    assert "2 here" in news["people"]
+    assert news["people"].count("(you)") == 1
 
 
 def test_poll_in_a_hurry_is_answered_at_once(ada: Browser) -> None:
-    cursor = json.loads(ada.get("/poll").text)["cursor"]
-    news = json.loads(ada.get(f"/poll?since={cursor}&hurry=1").text)
-    assert news["messages"] == ""
-
-
-def test_only_the_author_gets_the_key_of_a_message(ada: Browser, bob: Browser) -> None:
-    ada.say("hello", key="secret-key")
-    assert 'data-key="secret-key"' in ada.get("/").text
-    assert "secret-key" not in bob.get("/").text
-    assert "mine" in json.loads(ada.get("/poll").text)["messages"]
-    assert "mine" not in json.loads(bob.get("/poll").text)["messages"]
-
-
-def test_answers_tell_nobody_the_id_of_a_visitor(ada: Browser, room: Room) -> None:
-    ada.say("hello")
-    (message,) = room.read(Cursor()).messages
-    bob = Browser(ada.app, "Bob")
-    assert message.author.id not in bob.page
-    assert message.author.id not in bob.get("/poll").text
+    assert ada.poll(**ada.place(), hurry="1")["messages"] == []
 
 
 def test_one_who_was_away_for_long_is_told_that_something_is_missing(
     ada: Browser, room: Room
 ) -> None:
     ada.say("first")
-    cursor = room.read(Cursor()).cursor
+    place = ada.place()
+    assert not ada.poll(**place, hurry="1")["cut"]
     for number in range(KEPT + 1):
-        room.say(BOB, str(number), str(number))
-    news = json.loads(ada.get(f"/poll?since={cursor}").text)
-    assert "some messages are missing" in news["messages"]
-    assert len(texts(news["messages"])) == KEPT
+        parking.wait(room.say(message(number)))
+    news = ada.poll(**place)
+    assert news["cut"]
+    assert texts(news) == [str(number) for number in range(1, KEPT + 1)]
 
 
-def test_stream_sends_what_is_said_and_goes_on_where_it_was_cut_off(
+def test_events_bring_what_is_said_and_go_on_where_they_were_cut_off(
     ada: Browser, bob: Browser
 ) -> None:
     bob.say("one", "1")
-    with open_stream(ada, "/stream") as events:
+    with open_stream(ada, "/events") as events:
         number, news = next(events)
-        assert texts(news["messages"]) == ["one"]
+        assert texts(news) == ["one"]
         assert number == news["cursor"]
         bob.say("two", "2")
-        while texts(news["messages"]) != ["two"]:
-            assert news["messages"] == "" or "one" in news["messages"]
+        while texts(news) != ["two"]:
+            assert texts(news) in ([], ["one"])
             number, news = next(events)
     bob.say("three", "3")
     # The browser comes again to the same address, and says what it had last.
-    with open_stream(ada, "/stream", ("Last-Event-ID", number)) as events:
-        assert texts(next(events)[1]["messages"]) == ["three"]
-    with open_stream(ada, f"/stream?since={number}") as events:
-        assert texts(next(events)[1]["messages"]) == ["three"]
+    with open_stream(ada, "/events", ("Last-Event-ID", number)) as events:
+        assert texts(next(events)[1]) == ["three"]
+    with open_stream(ada, f"/events?since={number}") as events:
+        assert texts(next(events)[1]) == ["three"]
 
 
 def test_stream_ends_with_its_server(app: Application, ada: Browser) -> None:
-    with open_stream(ada, "/stream") as events:
+    with open_stream(ada, "/events") as events:
         next(events)
         IOLoop.current().add_callback(app.begin_drain)
-        assert list(events) == []
+        assert [news["messages"] for _, news in events] == []
 
 
 def test_poll_is_answered_when_its_server_ends(
@@ -307,66 +309,70 @@ def test_poll_is_answered_when_its_server_ends(
 ) -> None:
     with polling(ada, room) as found:
         IOLoop.current().add_callback(app.begin_drain)
-        assert found.result(BOUND)["messages"] == ""
+        assert found.result(BOUND)["messages"] == []
 
 
-def test_who_closes_a_stream_is_no_longer_here_and_waits_no_more(
-    ada: Browser, room: Room
+@pytest.mark.parametrize("target", ["/events", "/poll?"])
+def test_who_leaves_is_no_longer_here_and_waits_no_more(
+    ada: Browser, room: Room, target: str
 ) -> None:
-    with open_stream(ada, "/stream") as events:
-        next(events)
+    where = urlencode(ada.place())
+    environ = make_environ(f"{target.rstrip('?')}?{where}", headers=ada.headers())
+    body = ada.app(environ, lambda *args: None)  # type: ignore[arg-type]  # write() is never used
+    with in_background(lambda: list(body)) as listening:
+        wait_until(lambda: waiting(room) == 1)
         assert here(room) == ["Ada"]
-    wait_until(lambda: here(room) == [], room)
-    assert "waiters" not in repr(room._changed)
+        body.close()  # type: ignore[attr-defined]  # an answer of ours has it
+        listening.result(BOUND)
+    wait_until(lambda: here(room) == [])
+    assert waiting(room) == 0
 
 
-def test_who_closes_a_poll_is_no_longer_here_and_waits_no_more(
-    ada: Browser, room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits = threading.Event()
-
-    async def wait(*args: Any) -> Any:
-        waits.set()
-        return await Room.wait(room, *args)
-
-    monkeypatch.setattr(room, "wait", wait)
-    ada.say("hello")
-    visitor = room.read(Cursor()).messages[0].author
-    with room.visit(visitor):
-        seen = room.read(Cursor()).cursor
-        environ = make_environ(f"/poll?since={seen}", headers=ada.headers())
-        body = ada.app(environ, lambda *args: None)  # type: ignore[arg-type]  # never called
-        with in_background(lambda: list(body)) as polling:
-            assert waits.wait(BOUND)
-            settle_loop()
-            assert "waiters[1]" in repr(room._changed)
-            body.close()  # type: ignore[attr-defined]  # an answer of ours has it
-            assert polling.result(BOUND) == []
-        settle_loop()
-        assert "waiters" not in repr(room._changed)
-        assert here(room) == ["Ada"]
-    wait_until(lambda: here(room) == [], room)
-
-
-def test_hundreds_of_polls_that_were_left_leave_nothing(
+def test_hundreds_of_streams_that_were_left_leave_nothing(
     ada: Browser, room: Room
 ) -> None:
     for _ in range(100):
-        environ = make_environ("/stream", headers=ada.headers())
+        environ = make_environ("/events", headers=ada.headers())
         body = ada.app(environ, lambda *args: None)  # type: ignore[arg-type]  # write() is never used
         next(iter(body))
         body.close()  # type: ignore[attr-defined]  # an answer of ours has it
-    settle_loop()
-    wait_until(lambda: here(room) == [], room)
-    assert room._present == {}
+    wait_until(lambda: here(room) == [])
+    assert waiting(room) == 0
+    assert not room._present
+
+
+def test_broker_that_is_away_is_a_503(tmp_path: Path) -> None:
+    class Away(Broker):
+        def publish(self, channel: str, message: object) -> Publication:
+            publication = Publication()
+            publication.set_exception(BrokerUnavailable("Redis is away"))
+            publication.exception()
+            return publication
+
+    ada = Browser(make_app(tmp_path, room=Room(Away(), grace=0)), "Ada")
+    assert ada.say("hello").status_code == 503
+
+
+@pytest.mark.parametrize("name", ["poll", "events", "socket"])
+def test_transport_that_was_asked_for_is_kept_by_the_way_in(
+    app: Application, name: str
+) -> None:
+    stranger = Browser(app)
+    page = stranger.get(f"/?transport={name}").text
+    assert f'action="/join?transport={name}"' in page
+    answer = stranger.post(f"/join?transport={name}", name="Ada")
+    assert answer.headers["Location"] == f"/?transport={name}"
 
 
 def test_name_is_known_when_the_program_starts_again(tmp_path: Path) -> None:
     ada = Browser(make_app(tmp_path), "Ada")
     ada.say("hello")
+    place = ada.place()
     again = Browser(make_app(tmp_path))
     again.cookies = ada.cookies
     assert texts(again.get("/").text) == ["hello"]
+    # A page that is still open gets all, and leaves out what it has.
+    assert texts(again.poll(**place)) == ["hello"]
 
 
 def test_data_lies_below_the_current_folder_unless_told(
@@ -376,3 +382,16 @@ def test_data_lies_below_the_current_folder_unless_told(
     monkeypatch.chdir(tmp_path)
     make_app()
     assert (tmp_path / "chat-data" / "secret").is_file()
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "environment"])
+def test_room_of_many_processes_keeps_nothing_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    pytest.importorskip("redis")
+    address = "redis://127.0.0.1:1/0"
+    monkeypatch.setenv("BROKER_URL", "" if is_told else address)
+    monkeypatch.setenv("CHAT_SECRET", "of all machines")
+    app = make_app(tmp_path, broker=address if is_told else None)
+    assert list(tmp_path.iterdir()) == []
+    assert app.settings["cookie_secret"] == "of all machines"

@@ -1,22 +1,49 @@
-"""The handlers: the page, what is said, and two ways to hear it."""
+"""The handlers: the page, what is said, and three ways to hear it."""
 
 from __future__ import annotations
 
+import json
 import secrets
-from datetime import timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
-from examples.chat.room import Cursor, News, Room, Visitor
+from examples.chat.room import Message, News, Room, Visitor
 from wsgitornado.escape import json_decode, json_encode
+from wsgitornado.httputil import url_concat
+from wsgitornado.pubsub import BrokerUnavailable
 from wsgitornado.web import EventSource, HTTPError, RequestHandler
+from wsgitornado.websocket import WebSocketHandler
 
 NAME_LIMIT = 30
 TEXT_LIMIT = 2000
 KEY_LIMIT = 40
 
-#: How long a poll without news waits: proxies give up after a minute.
-PATIENCE = timedelta(seconds=25)
+#: Seconds that a poll without news waits: proxies give up after a minute.
+PATIENCE = 25.0
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Answer with 503 while Redis is away: the page tries again."""
+    try:
+        yield
+    except BrokerUnavailable as error:
+        raise HTTPError(503) from error
+
+
+@dataclass(frozen=True)
+class Part:
+    """News as they go to a page.
+
+    :ivar cursor: where it goes on when it comes back.
+    """
+
+    cursor: str
+    json: str
 
 
 class BaseHandler(RequestHandler):
@@ -27,13 +54,12 @@ class BaseHandler(RequestHandler):
         room: Room = self.settings["room"]
         return room
 
-    @property
-    def visitor(self) -> Visitor:
-        """Who asks; for methods that are only for those with a name."""
-        if self.current_user is None:
-            raise HTTPError(403)
-        visitor: Visitor = self.current_user
-        return visitor
+    def address_with_transport(self, name: str) -> str:
+        """The address of a rule, with the transport that was asked for, if any."""
+        asked = self.get_query_arguments("transport")[-1:]
+        return url_concat(
+            self.reverse_url(name), [("transport", value) for value in asked]
+        )
 
     def get_current_user(self) -> Visitor | None:
         value = self.get_signed_cookie("visitor")
@@ -48,18 +74,6 @@ class BaseHandler(RequestHandler):
             " connect-src 'self'; form-action 'self'; base-uri 'none';"
             " frame-ancestors 'none'",
         )
-
-    def as_json(self, news: News) -> dict[str, Any]:
-        """What the page's script gets: HTML to put in, and where to go on."""
-        answer: dict[str, Any] = {"cursor": str(news.cursor), "messages": ""}
-        if news.messages:
-            answer["messages"] = self.render_part("messages.html", news)
-        if news.people is not None:
-            answer["people"] = self.render_part("people.html", news)
-        return answer
-
-    def render_part(self, template: str, news: News) -> str:
-        return self.render_string(template, news=news).decode()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         title = responses.get(status_code, "Error")
@@ -76,17 +90,17 @@ class NotFoundHandler(BaseHandler):
 class RoomHandler(BaseHandler):
     """The page: the room, or the question for a name in front of it."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         if self.current_user is None:
             self.render("join.html", name="", problem="")
             return
-        with self.room.visit(self.visitor):
-            news = self.room.read(Cursor())
-            self.render("room.html", news=news, key=secrets.token_urlsafe(16))
+        async with self.room.listen(self.current_user, "", "", patience=0) as listening:
+            news = await anext(listening)
+        self.render("room.html", news=news, key=secrets.token_urlsafe(16))
 
-    def head(self) -> None:
+    async def head(self) -> None:
         """Answer as GET does; the body is left out by itself."""
-        self.get()
+        await self.get()
 
 
 class JoinHandler(BaseHandler):
@@ -106,7 +120,7 @@ class JoinHandler(BaseHandler):
             secure=self.request.protocol == "https",
         )
         # 303: the browser GETs the page, and reloading it sends no form again.
-        self.redirect(self.reverse_url("room"), status=303)
+        self.redirect(self.address_with_transport("room"), status=303)
 
 
 class LeaveHandler(BaseHandler):
@@ -115,15 +129,67 @@ class LeaveHandler(BaseHandler):
         self.redirect(self.reverse_url("room"), status=303)
 
 
-class MessagesHandler(BaseHandler):
-    """Takes what somebody says: a plain method, on whatever thread runs those."""
+class VisitorHandler(BaseHandler):
+    """What is only for those with a name."""
 
-    def post(self) -> None:
+    current_user: Visitor
+
+    def prepare(self) -> None:
+        if self.current_user is None:
+            raise HTTPError(403)
+
+    @asynccontextmanager
+    async def listen(
+        self, since: str, patience: float | None = None
+    ) -> AsyncIterator[AsyncIterator[Part]]:
+        """Be in the room, and hear what is new, as the page's script gets it."""
+        here = self.get_query_argument("here", "")
+        with refusing():
+            listening = self.room.listen(self.current_user, since, here, patience)
+            async with listening as news, aclosing(self._in_parts(news)) as parts:
+                yield parts
+
+    async def _in_parts(self, news: AsyncIterator[News]) -> AsyncGenerator[Part, None]:
+        async for one in news:
+            yield self._as_part(one)
+
+    def _as_part(self, news: News) -> Part:
+        people = None
+        if news.people is not None:
+            people = self.render_string("people.html", people=news.people).decode()
+        return Part(
+            news.cursor,
+            json.dumps(
+                {
+                    "cursor": news.cursor,
+                    "messages": [vars(message) for message in news.messages],
+                    "cut": news.is_cut,
+                    "people": people,
+                    "here": news.here,
+                }
+            ),
+        )
+
+
+class MessagesHandler(VisitorHandler):
+    """Takes what somebody says, and answers when it is there for all."""
+
+    async def post(self) -> None:
         text = self.get_body_argument("text", "").replace("\r\n", "\n")
         key = self.get_body_argument("key", "")
         if not text or len(text) > TEXT_LIMIT or not 0 < len(key) <= KEY_LIMIT:
             raise HTTPError(422)
-        self.room.say(self.visitor, text, key)
+        # So that nobody can speak in the place of another one.
+        message_id = f"{self.current_user.id}.{key}"
+        html = self.render_string(
+            "message.html",
+            id=message_id,
+            author=self.current_user,
+            said=datetime.now(UTC),
+            text=text,
+        )
+        with refusing():
+            await self.room.say(Message(message_id, html.decode()))
         if "application/json" in self.request.headers.get("Accept", ""):
             self.set_status(204)
         else:
@@ -131,35 +197,38 @@ class MessagesHandler(BaseHandler):
             self.redirect(self.reverse_url("room"), status=303)
 
 
-class PollHandler(BaseHandler):
+class PollHandler(VisitorHandler):
     """One answer, as soon as there are news: then the page asks again."""
 
     #: Who has closed the page waits no more, and is no longer here.
     cancel_on_close = True
 
     async def get(self) -> None:
-        seen = Cursor.parse(self.get_query_argument("since", ""))
         is_hurried = self.get_query_argument("hurry", "") != ""
-        with self.room.visit(self.visitor):
-            if is_hurried:
-                news = self.room.read(seen)
-            else:
-                news = await self.room.wait(seen, PATIENCE)
-        self.write(self.as_json(news))
+        since = self.get_query_argument("since", "")
+        async with self.listen(since, 0 if is_hurried else PATIENCE) as news:
+            part = await anext(news)
+        self.set_header("Content-Type", "application/json")
+        self.write(part.json)
 
 
-class StreamHandler(BaseHandler):
+class EventsHandler(VisitorHandler):
     """One answer that goes on: an event whenever there are news."""
 
     cancel_on_close = True
 
     async def get(self) -> None:
-        visitor, since = self.visitor, self.get_query_argument("since", "")
-        async with EventSource(self, retry=1) as events:
-            # The browser says where it was when it comes again by itself.
-            seen = Cursor.parse(events.last_event_id or since)
-            with self.room.visit(visitor):
-                while True:
-                    news = await self.room.wait(seen)
-                    await events.send(self.as_json(news), id=news.cursor)
-                    seen = news.cursor
+        async with EventSource(self) as events:
+            # Who comes again by itself says where it was.
+            since = self.get_query_argument("since", "")
+            async with self.listen(events.last_event_id or since) as news:
+                async for part in news:
+                    await events.send(part.json, id=part.cursor)
+
+
+class SocketHandler(VisitorHandler, WebSocketHandler):
+    """A WebSocket that goes on: a message whenever there are news."""
+
+    def open(self) -> None:
+        since = self.get_query_argument("since", "")
+        self.relay(self.listen(since))

@@ -20,8 +20,7 @@ class History:
 
     def __init__(self, file: Path, kept: int) -> None:
         self._file = file
-        # One more tells what it was that came before them.
-        self._kept = kept + 1
+        self._kept = kept
         self._lines = 0
 
     def read(self) -> list[dict[str, Any]]:

@@ -1,37 +1,49 @@
-"""The room: what is said and who is here, for any thread to change or wait for."""
+"""The room: what is said and who is here, in one process or in many.
+
+Everything runs on the event loop: there are no locks.
+"""
 
 from __future__ import annotations
 
-import re
-import threading
-import time
+import os
+import secrets
 import zlib
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from time import monotonic, time
+from typing import Final
 
 from examples.chat.history import History
 from wsgitornado.ioloop import IOLoop
-from wsgitornado.locks import Condition
+from wsgitornado.pubsub import Broker, MessagesMissed, Subscription
 
 #: How many messages a newcomer sees, and one who was away gets afterwards.
-KEPT = 200
+KEPT: Final = 200
+
+#: The channels of the room: what is said, and who is here.
+SAID: Final = "said"
+PEOPLE: Final = "people"
 
 #: Seconds for which one who has left still counts as here: between two polls, while a
 #: page is loaded again, until a broken connection is there again.
-GRACE = 3.0
+GRACE: Final = 3.0
 
-#: Two messages of one visitor within this time stand below one name.
-CLOSE = timedelta(minutes=3)
+#: Seconds between two times that a process tells who is with it, and those after which
+#: one that has told nothing is taken for dead.
+RENEWAL: Final = 20.0
+STALE: Final = 60.0
+
+#: Seconds in which coming and going are told together.
+TOGETHER: Final = 0.05
 
 
 @dataclass(frozen=True)
 class Visitor:
     """Somebody with a name.
 
-    :ivar id: what tells apart those who have the same name; known to nobody else.
+    :ivar id: what tells apart those who have the same name.
     """
 
     id: str
@@ -47,220 +59,190 @@ class Visitor:
 class Message:
     """Something that was said.
 
-    :ivar number: microseconds since 1970, each larger than the one before, also when
-        the program has been started anew.
-    :ivar key: made by the page that sent it, and sent again with it if need be.
-    :ivar follows: whether it goes on where its author's last one ended.
+    :ivar id: the same if a page that has got no answer sends it again.
+    :ivar html: what pages show, made once for all of them.
     """
 
-    number: int
-    author: Visitor
-    text: str
-    key: str
-    follows: bool
-
-    @property
-    def said(self) -> datetime:
-        return datetime.fromtimestamp(self.number // 1_000_000, UTC)
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """How far somebody has read: the last message, and the last change of people."""
-
-    message: int = 0
-    people: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.message}-{self.people}"
-
-    @classmethod
-    def parse(cls, text: str | None) -> Cursor:
-        """Read it from outside: what is no cursor is the beginning."""
-        match = re.fullmatch(r"([0-9]{1,16})-([0-9]{1,16})", text or "")
-        return cls(int(match[1]), int(match[2])) if match else cls()
+    id: str
+    html: str
 
 
 @dataclass(frozen=True)
 class News:
     """What there is after one cursor, up to the next one.
 
-    :ivar is_cut: whether messages before these are forgotten.
+    :ivar is_cut: whether messages before these may be forgotten.
     :ivar people: who is here; None if they are the same as before.
+    :ivar here: what those are known by.
     """
 
-    cursor: Cursor
+    cursor: str
     messages: list[Message]
     is_cut: bool
     people: list[Visitor] | None
-
-
-@dataclass
-class _Presence:
-    visitor: Visitor
-    #: How many requests of theirs there are at this moment, and have ever been.
-    open: int = 0
-    ever: int = 0
+    here: str
 
 
 class Room:
     """What is said, and by whom it is heard.
 
-    :param history: keeps the messages for the next start of the program.
+    :param broker: brings messages to all processes of the room.
+    :param history: keeps them for the next start, where the broker does not.
     """
 
-    def __init__(self, history: History | None = None, grace: float = GRACE) -> None:
+    def __init__(
+        self, broker: Broker, history: History | None = None, grace: float = GRACE
+    ) -> None:
+        self._broker = broker
         self._history = history
         self._grace = grace
-        # Held for a few steps, never while somebody waits.
-        self._lock = threading.Lock()
-        self._changed = Condition()
-        self._messages: deque[Message] = deque()
-        self._last = 0
-        self._forgotten = 0
-        self._present: dict[str, _Presence] = {}
-        self._people_changed = _now()
-        self._is_released = False
-        for line in history.read() if history is not None else ():
-            author = Visitor(line.pop("id"), line.pop("name"))
-            self._keep(Message(author=author, **line))
+        self._name = secrets.token_hex(8)
+        # How many requests of theirs there are, or were a moment ago.
+        self._present: Counter[Visitor] = Counter()
+        self._told = _digest([])
+        self._timer: object = None
+        self._is_changing = False
+        for message in history.read() if history is not None else ():
+            broker.publish(SAID, message)
 
-    # What is said
+    async def say(self, message: Message) -> None:
+        """Add a message, and wait until it is there for all."""
+        line = {"id": message.id, "html": message.html}
+        if self._history is not None:
+            self._history.add(line)
+        await self._broker.publish(SAID, line)
 
-    def say(self, author: Visitor, text: str, key: str) -> None:
-        """Add a message and wake all who wait. From any thread.
+    @asynccontextmanager
+    async def listen(
+        self, visitor: Visitor, since: str, here: str, patience: float | None = None
+    ) -> AsyncIterator[AsyncIterator[News]]:
+        """Be here, and hear all that is news after a cursor.
 
-        A page that has got no answer sends its message again, with the same key: it is
-        said once.
+        :param since: of the last news that the page had; at first it is empty.
+        :param here: likewise, who was here.
+        :param patience: seconds after which there are news even if there are none.
         """
-        with self._lock:
-            if self._has(author, key):
-                return
-            number = max(_now(), self._last + 1)
-            message = Message(number, author, text, key, self._follows(author, number))
-            self._keep(message)
-            if self._history is not None:
-                self._history.add(_as_line(message))
-        self._changed.notify_all()
-
-    def read(self, seen: Cursor) -> News:
-        """What there is after a cursor, at once. From any thread."""
-        with self._lock:
-            return self._news_after(seen)
-
-    async def wait(self, seen: Cursor, patience: timedelta | None = None) -> News:
-        """The same as soon as there is anything, or when patience is at an end.
-
-        At the end of the process it is too, with what there is.
-        """
-        while True:
-            with self._lock:
-                news = self._news_after(seen)
-                if news.messages or news.people is not None or self._is_released:
-                    return news
-                # In line before the lock is released: nothing passes in between.
-                change = self._changed.wait(patience)
-            if not await change:
-                return news
+        with self._visit(visitor):
+            subscription = self._broker.subscribe(SAID, PEOPLE, after=since)
+            async with (
+                subscription,
+                aclosing(self._follow(subscription, here, patience)) as news,
+            ):
+                yield news
 
     def release(self) -> None:
         """Let nobody wait any longer: the process ends, and another one takes over."""
-        with self._lock:
-            self._is_released = True
-        self._changed.notify_all()
+        self._present.clear()
+        self._tell()
+        self._broker.release()
+
+    # What is said
+
+    async def _follow(
+        self, messages: Subscription, here: str, patience: float | None
+    ) -> AsyncGenerator[News, None]:
+        while True:
+            news = await self._next_news(messages, here, patience)
+            yield news
+            here = news.here
+
+    async def _next_news(
+        self, messages: Subscription, here: str, patience: float | None
+    ) -> News:
+        end = None if patience is None else monotonic() + patience
+        is_cut = False
+        while True:
+            left = None if end is None else max(0.0, end - monotonic())
+            try:
+                found = await messages.get_many(2 * KEPT, 0 if is_cut else left)
+            except MessagesMissed as missed:
+                is_cut = is_cut or missed.channel == SAID
+                continue
+            people = await self._find_people()
+            # A message that was sent twice is said once.
+            said = {
+                message.data["id"]: Message(**message.data)
+                for message in found
+                if message.channel == SAID
+            }
+            # Not for what changes nothing: somebody's poll has come to another process.
+            if said or is_cut or not found or _digest(people) != here:
+                return News(
+                    messages.cursor,
+                    list(said.values()),
+                    is_cut,
+                    people if _digest(people) != here else None,
+                    _digest(people),
+                )
 
     # Who is here
 
     @contextmanager
-    def visit(self, visitor: Visitor) -> Iterator[None]:
+    def _visit(self, visitor: Visitor) -> Iterator[None]:
         """Count somebody as here for the time of a request, and a little longer."""
-        self._enter(visitor)
+        self._present[visitor] += 1
+        self._note_change()
         try:
             yield
         finally:
-            self._leave(visitor)
+            IOLoop.current().call_later(self._grace, self._forget, visitor)
 
-    def _enter(self, visitor: Visitor) -> None:
-        with self._lock:
-            presence = self._present.get(visitor.id)
-            is_new = presence is None or presence.visitor != visitor
-            if presence is None:
-                presence = self._present[visitor.id] = _Presence(visitor)
-            presence.visitor = visitor
-            presence.open += 1
-            presence.ever += 1
-            if is_new:
-                self._note_people()
-        if is_new:
-            self._changed.notify_all()
+    def _forget(self, visitor: Visitor) -> None:
+        self._present[visitor] -= 1
+        # Also where the room was released meanwhile.
+        self._present = +self._present
+        self._note_change()
 
-    def _leave(self, visitor: Visitor) -> None:
-        with self._lock:
-            presence = self._present[visitor.id]
-            presence.open -= 1
-            is_last = not presence.open
-        if is_last:
-            IOLoop.current().call_later(
-                self._grace, self._forget, presence, presence.ever
-            )
+    def _note_change(self) -> None:
+        """Tell it to the other processes, soon."""
+        if not self._is_changing and _digest(list(self._present)) != self._told:
+            self._is_changing = True
+            self._tell_in(TOGETHER)
 
-    def _forget(self, presence: _Presence, ever: int) -> None:
-        """Time is up; runs on the loop."""
-        with self._lock:
-            if presence.ever != ever:
-                # They have come again.
-                return
-            del self._present[presence.visitor.id]
-            self._note_people()
-        self._changed.notify_all()
-
-    # With the lock held
-
-    def _news_after(self, seen: Cursor) -> News:
-        # A number that is larger than the last was given by somebody else, or by a
-        # clock that was set back since: then all is new.
-        after = seen.message if seen.message <= self._last else 0
-        people = None
-        if seen.people != self._people_changed:
-            people = [presence.visitor for presence in self._present.values()]
-        return News(
-            Cursor(self._last, self._people_changed),
-            [message for message in self._messages if message.number > after],
-            0 < after < self._forgotten,
-            people,
+    def _tell(self) -> None:
+        self._is_changing = False
+        people = list(self._present)
+        self._told = _digest(people)
+        self._broker.publish(
+            PEOPLE,
+            {
+                "process": self._process,
+                "time": time(),
+                "people": [[person.id, person.name] for person in people],
+            },
         )
+        if people:
+            self._tell_in(RENEWAL)
 
-    def _has(self, author: Visitor, key: str) -> bool:
-        return any(
-            message.author.id == author.id and message.key == key
-            for message in self._messages
-        )
+    def _tell_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            IOLoop.current().remove_timeout(self._timer)
+        self._timer = IOLoop.current().call_later(seconds, self._tell)
 
-    def _follows(self, author: Visitor, number: int) -> bool:
-        if not self._messages or self._messages[-1].author != author:
-            return False
-        return timedelta(microseconds=number - self._last) < CLOSE
+    @property
+    def _process(self) -> str:
+        # A room may be made before a server forks.
+        return f"{self._name}-{os.getpid()}"
 
-    def _keep(self, message: Message) -> None:
-        self._messages.append(message)
-        self._last = message.number
-        if len(self._messages) > KEPT:
-            self._forgotten = self._messages.popleft().number
+    async def _find_people(self) -> list[Visitor]:
+        """Who is here, in all processes that were heard of lately."""
+        async with self._broker.subscribe(PEOPLE, after="") as kept:
+            try:
+                found = await kept.get_many(KEPT, 0)
+            except MessagesMissed:
+                # As from any cursor that nobody knows: all that is kept.
+                found = await kept.get_many(KEPT, 0)
+        lists = {message.data["process"]: message.data for message in found}
+        here: dict[Visitor, None] = {}
+        for process, told in lists.items():
+            if process != self._process and time() - told["time"] < STALE:
+                here |= dict.fromkeys(Visitor(*person) for person in told["people"])
+        return sorted(here | dict.fromkeys(self._present), key=_by_name)
 
-    def _note_people(self) -> None:
-        self._people_changed = max(_now(), self._people_changed + 1)
+
+def _by_name(visitor: Visitor) -> tuple[str, str]:
+    return visitor.name.casefold(), visitor.id
 
 
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
-def _as_line(message: Message) -> dict[str, object]:
-    return {
-        "number": message.number,
-        "id": message.author.id,
-        "name": message.author.name,
-        "text": message.text,
-        "key": message.key,
-        "follows": message.follows,
-    }
+def _digest(people: list[Visitor]) -> str:
+    return str(zlib.crc32(repr(people).encode()))

@@ -34,6 +34,8 @@ from tests.benchmarks.apps.waiting import MESSAGE, PACKAGES, PROGRAMS
 from tests.benchmarks.cases import HELLO
 from tests.benchmarks.compare import format_table
 
+__all__ = ["Crowd", "raise_descriptor_limit", "request_for"]
+
 _HOST = "127.0.0.1"
 _ROOT = pathlib.Path(__file__).parents[2]
 
@@ -82,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.serve:
         _serve(*_KINDS[options.serve])
         return
-    most = _raise_descriptor_limit() - _OTHER_DESCRIPTORS
+    most = raise_descriptor_limit() - _OTHER_DESCRIPTORS
     for target, numbers, columns, left_out in [
         ("/wait", options.waiting, _WAITING_COLUMNS, _CANNOT_WAIT),
         ("/hello", options.idle, _IDLE_COLUMNS, ()),
@@ -123,7 +125,7 @@ def _is_installed(kind: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in needed)
 
 
-def _raise_descriptor_limit() -> int:
+def raise_descriptor_limit() -> int:
     """For this process and the servers that it starts."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -198,7 +200,7 @@ class _Server:
 
     def ask(self, target: str) -> str:
         """The body of an answer whose head says its length."""
-        self._connection.sendall(_request(target))
+        self._connection.sendall(request_for(target))
         answer = b""
         while True:
             head, end, body = answer.partition(b"\r\n\r\n")
@@ -211,13 +213,14 @@ class _Server:
             answer += data
 
     @contextlib.contextmanager
-    def crowd(self, number: int, target: str) -> Iterator[_Crowd]:
+    def crowd(self, number: int, target: str) -> Iterator[Crowd]:
         """Connections that have sent a request each."""
-        with _Crowd(MESSAGE if target == "/wait" else HELLO) as crowd:
-            crowd.send(self._port, number, _request(target))
+        with Crowd(MESSAGE if target == "/wait" else HELLO) as crowd:
+            crowd.open(self._port, number)
+            crowd.send(request_for(target))
             yield crowd
 
-    def fill(self, crowd: _Crowd, target: str) -> None:
+    def fill(self, crowd: Crowd, target: str) -> None:
         """Wait until all wait for a message, or have been answered and are idle."""
         if target != "/wait":
             crowd.receive()
@@ -228,11 +231,11 @@ class _Server:
                 raise TimeoutError("not all requests have come to wait")
             time.sleep(0.01)
 
-    def release(self, crowd: _Crowd, target: str) -> float:
+    def release(self, crowd: Crowd, target: str) -> float:
         """End their wait; give the seconds until the last one had its answer."""
         began = time.perf_counter()
         if target == "/wait":
-            self._connection.sendall(_request("/publish"))
+            self._connection.sendall(request_for("/publish"))
             crowd.receive()
         ended = time.perf_counter()
         if target == "/wait":
@@ -258,7 +261,7 @@ class _Server:
         return float(rest.split(maxsplit=1)[0])
 
 
-class _Crowd:
+class Crowd:
     """Connections that each get the same answer.
 
     :param expected: what its body ends with.
@@ -269,7 +272,7 @@ class _Crowd:
         self._connections: dict[int, socket.socket] = {}
         self._poll = select.epoll()
 
-    def __enter__(self) -> _Crowd:
+    def __enter__(self) -> Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -280,12 +283,15 @@ class _Crowd:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def send(self, port: int, number: int, request: bytes) -> None:
-        """Open so many connections, then send a request on each."""
+    def open(self, port: int, number: int) -> None:
+        """Open so many connections."""
         for _ in range(number):
             connection = _connect(port)
             self._connections[connection.fileno()] = connection
             self._poll.register(connection, select.EPOLLIN)
+
+    def send(self, request: bytes) -> None:
+        """Send a request on each connection."""
         for connection in self._connections.values():
             connection.sendall(request)
 
@@ -329,7 +335,7 @@ def _server(kind: str) -> Iterator[_Server]:
             process.kill()
 
 
-def _request(target: str) -> bytes:
+def request_for(target: str) -> bytes:
     return (
         f"GET {target} HTTP/1.1\r\nHost: {_HOST}\r\nUser-Agent: benchmark\r\n"
         "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\n\r\n"

@@ -51,10 +51,14 @@ class Subscription:
         return Message(item)
 
 
-def site(subscription: Any, on_missed: Callable[[Any], Any] | None = None) -> Any:
+def site(
+    subscription: Any,
+    on_missed: Callable[[Any], Any] | None = None,
+    encode: Callable[[Any], Any] | None = None,
+) -> Any:
     class Relaying(WebSocketHandler):
         def open(self) -> None:
-            self.relay(subscription, on_missed)
+            self.relay(subscription, on_missed, encode)
 
     return Application([("/", Relaying)])
 
@@ -70,6 +74,19 @@ def test_messages_go_out_until_the_client_leaves(kind: Kind) -> None:
         assert [client.next_text(), client.next_text()] == ['{"a": 1}', "2"]
         client.say_goodbye()
         wait_for(lambda: subscription.is_closed)
+
+
+def test_program_says_what_is_sent_of_a_message() -> None:
+    def encode(message: Message) -> dict[str, str] | None:
+        return None if message.json == "0" else {"is": message.json}
+
+    with (
+        running(site(Subscription("0", "1"), encode=encode)) as server,
+        FrameClient(server.port) as client,
+    ):
+        client.upgrade()
+        assert client.next_text() == '{"is": "1"}'
+        client.say_goodbye()
 
 
 @pytest.mark.parametrize("says", [True, False], ids=["told", "passed over"])

@@ -8,6 +8,7 @@ import contextvars
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -51,6 +52,11 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 #: Called for a relay that has missed messages, with what was raised.
 OnMissed = Callable[[Exception], Any]
+
+#: Called for each message of a relay; gives what is sent.
+Encode = Callable[[Any], Any]
+
+_json_of: Final = attrgetter("json")
 
 
 def _before_handshake(method: _Method) -> _Method:
@@ -230,14 +236,22 @@ class WebSocketHandler(RequestHandler):
         else:
             connection.loop.call_soon_threadsafe(connection.close, code, reason)
 
-    def relay(self, subscription: Any, on_missed: OnMissed | None = None) -> None:
+    def relay(
+        self,
+        subscription: Any,
+        on_missed: OnMissed | None = None,
+        encode: Encode | None = None,
+    ) -> None:
         """Send on every message of a subscription, until one of both is closed.
 
         ::
 
             def open(self):
                 after = self.get_argument("after", None)
-                self.relay(broker.subscribe("news", after=after))
+                self.relay(broker.subscribe("news", after=after), encode=as_news)
+
+            def as_news(message):
+                return {"cursor": message.cursor, "news": message.data}
 
         Messages go out as they come, one waiting for the other.
 
@@ -246,12 +260,15 @@ class WebSocketHandler(RequestHandler):
         :param on_missed: called where messages are missing, with the exception that
             says so, which has ``channel`` and ``cursor``; what it returns is sent
             unless it is None. Without it the connection is closed with 1011.
+        :param encode: called with each message; what it returns is sent, unless it is
+            None. By default the message's JSON: then clients get no cursors.
         """
         loop = self._connection().loop
+        start = partial(self._start_relay, subscription, on_missed, encode or _json_of)
         if is_on_loop(loop):
-            self._start_relay(subscription, on_missed)
+            start()
         else:
-            loop.call_soon_threadsafe(self._start_relay, subscription, on_missed)
+            loop.call_soon_threadsafe(start)
 
     @property
     def selected_subprotocol(self) -> str | None:
@@ -486,8 +503,10 @@ class WebSocketHandler(RequestHandler):
             takeover.end()
             self._let_go()
 
-    def _start_relay(self, subscription: Any, on_missed: OnMissed | None) -> None:
-        task = asyncio.ensure_future(self._relay(subscription, on_missed))
+    def _start_relay(
+        self, subscription: Any, on_missed: OnMissed | None, encode: Encode
+    ) -> None:
+        task = asyncio.ensure_future(self._relay(subscription, on_missed, encode))
         _keep(task)
         if self._relays is None:
             self._relays = set()
@@ -497,18 +516,22 @@ class WebSocketHandler(RequestHandler):
             # It has ended while another thread brought us here.
             task.cancel()
 
-    async def _relay(self, subscription: Any, on_missed: OnMissed | None) -> None:
+    async def _relay(
+        self, subscription: Any, on_missed: OnMissed | None, encode: Encode
+    ) -> None:
         try:
             async with subscription as messages:
                 while True:
-                    await self._send_next(messages, on_missed)
+                    await self._send_next(messages, on_missed, encode)
         except (WebSocketClosedError, StopAsyncIteration):
             pass
         except Exception as error:
             self._log_failure(error)
             self.close(CloseCode.INTERNAL_ERROR)
 
-    async def _send_next(self, messages: Any, on_missed: OnMissed | None) -> None:
+    async def _send_next(
+        self, messages: Any, on_missed: OnMissed | None, encode: Encode
+    ) -> None:
         try:
             message = await anext(messages)
         except StopAsyncIteration:
@@ -519,7 +542,7 @@ class WebSocketHandler(RequestHandler):
                 raise
             text = on_missed(error)
         else:
-            text = message.json
+            text = encode(message)
         if text is not None:
             await self.write_message(text)
 

@@ -1,4 +1,4 @@
-// The room in the browser: hears by one of two transports, and sends in order.
+// The room in the browser: hears by one of three transports, sends in order.
 
 const scroll = document.getElementById("scroll");
 const messages = document.getElementById("messages");
@@ -17,7 +17,10 @@ const STATES = {
   crowded: "Crowded: news take longer",
 };
 
-let cursor = messages.dataset.cursor;
+const FOLLOWS = 3 * 60 * 1000;  // milliseconds
+
+const { me } = messages.dataset;
+let { cursor, here } = messages.dataset;
 let unread = 0;
 
 // --- What is shown -----------------------------------------------------------------
@@ -59,25 +62,47 @@ function showUnread(number) {
   document.title = unread ? `(${unread}) The Teahouse` : "The Teahouse";
 }
 
-// All that comes from the server comes here. What people wrote was escaped there.
-function show(news) {
-  if (news.people) people.innerHTML = news.people;
-  if (news.messages) {
-    const wasAtEnd = isAtEnd();
-    const before = messages.childElementCount;
-    messages.insertAdjacentHTML("beforeend", news.messages);
-    showTimes(messages);
-    const added = [...messages.children].slice(before);
-    for (const message of added) forgetGhost(message.dataset.key);
-    while (messages.childElementCount > MOST_SHOWN) messages.firstElementChild.remove();
-    if (wasAtEnd || added.some((message) => message.matches(".mine"))) goToEnd();
-    else newest.hidden = false;
-    if (document.hidden) showUnread(unread + added.length);
-  }
-  cursor = news.cursor;
+// What depends on who looks, and on what stands before.
+function arrange(message) {
+  const before = message.previousElementSibling;
+  const timeOf = (one) => Date.parse(one.querySelector("time").dateTime);
+  message.classList.toggle("mine", message.dataset.author === me);
+  message.classList.toggle("follows",
+    before?.dataset.author === message.dataset.author &&
+    timeOf(message) - timeOf(before) < FOLLOWS);
 }
 
-// --- Two ways to hear it -------------------------------------------------------------
+// Only what is not there yet: a message that was sent twice, or a room that begins
+// anew, brings some again.
+function showMessages(news) {
+  const isNew = ({ id }) => !document.getElementById(`said-${id}`);
+  const fresh = news.messages.filter(isNew);
+  const knewNone = fresh.length === news.messages.length;
+  if (news.cut && knewNone && messages.childElementCount) {
+    messages.append(document.getElementById("gap").content.cloneNode(true));
+  }
+  for (const { id, html } of fresh) {
+    messages.insertAdjacentHTML("beforeend", html);
+    arrange(messages.lastElementChild);
+    document.getElementById(`ghost-${id}`)?.remove();
+  }
+  while (messages.childElementCount > MOST_SHOWN) messages.firstElementChild.remove();
+  showTimes(messages);
+  return fresh;
+}
+
+// All that comes from the server comes here. What people wrote was escaped there.
+function show(news) {
+  if (news.people !== null) people.innerHTML = news.people;
+  const wasAtEnd = isAtEnd();
+  const fresh = showMessages(news);
+  if (wasAtEnd || fresh.some(({ id }) => id.startsWith(`${me}.`))) goToEnd();
+  else if (fresh.length) newest.hidden = false;
+  if (document.hidden) showUnread(unread + fresh.length);
+  ({ cursor, here } = news);
+}
+
+// --- Three ways to hear it -----------------------------------------------------------
 
 class Crowded extends Error {}
 
@@ -89,8 +114,14 @@ function pause(failures, signal) {
   });
 }
 
+// Where the page goes on, whatever was cut off.
+function addressOf(name) {
+  const where = new URLSearchParams({ since: cursor, here });
+  return `${messages.dataset[name]}?${where}`;
+}
+
 async function ask(signal, isHurried) {
-  const address = `${messages.dataset.poll}?since=${cursor}${isHurried ? "&hurry=1" : ""}`;
+  const address = addressOf("poll") + (isHurried ? "&hurry=1" : "");
   const answer = await fetch(address, { signal });
   if (answer.status === 403) location.reload();
   if (answer.status === 503) throw new Crowded();
@@ -103,6 +134,8 @@ async function poll(signal) {
   let failures = 0;
   let isHurried = false;
   while (!signal.aborted) {
+    // Whoever may wait is not refused any more.
+    const patience = setTimeout(tell, 1000, "here");
     try {
       await ask(signal, isHurried);
       // The one in a hurry only shows that somebody is there.
@@ -112,37 +145,64 @@ async function poll(signal) {
     } catch (error) {
       if (signal.aborted) return;
       tell(error instanceof Crowded ? "crowded" : "lost");
+      clearTimeout(patience);
       await pause(failures++, signal);
       isHurried = true;
+    } finally {
+      clearTimeout(patience);
     }
   }
 }
 
-function stream(signal) {
+// The server may be there and have no room for this transport, or none of its kind.
+async function comeAgain(failures, signal, open) {
+  if (!failures) tell("lost");
+  await pause(failures, signal);
+  if (failures) await ask(signal, true).then(() => tell("crowded"), () => tell("lost"));
+  if (!signal.aborted) open();
+}
+
+function events(signal) {
   let failures = 0;
   let source;
   signal.addEventListener("abort", () => source.close());
   const open = () => {
-    source = new EventSource(`${messages.dataset.stream}?since=${cursor}`);
+    source = new EventSource(addressOf("events"));
     source.onopen = () => {
       failures = 0;
       tell("here");
     };
     source.onmessage = (event) => show(JSON.parse(event.data));
-    source.onerror = async () => {
+    source.onerror = () => {
       if (signal.aborted) return;
-      tell("lost");
-      // The browser connects again by itself, but not after an error such as 503.
-      if (source.readyState !== EventSource.CLOSED) return;
-      await pause(failures++, signal);
-      await ask(signal, true).then(() => tell("crowded"), () => {});
-      if (!signal.aborted) open();
+      // The browser would try again by itself, always after the same time.
+      source.close();
+      comeAgain(failures++, signal, open);
     };
   };
   open();
 }
 
-const TRANSPORTS = { poll, stream };
+function socket(signal) {
+  let failures = 0;
+  let connection;
+  signal.addEventListener("abort", () => connection.close());
+  const open = () => {
+    const origin = location.origin.replace("http", "ws");
+    connection = new WebSocket(origin + addressOf("socket"));
+    connection.onopen = () => {
+      failures = 0;
+      tell("here");
+    };
+    connection.onmessage = (event) => show(JSON.parse(event.data));
+    connection.onclose = () => {
+      if (!signal.aborted) comeAgain(failures++, signal, open);
+    };
+  };
+  open();
+}
+
+const TRANSPORTS = { poll, events, socket };
 let hearing = new AbortController();
 
 function hearBy(name) {
@@ -155,11 +215,6 @@ function hearBy(name) {
 
 const outbox = [];
 
-function forgetGhost(key) {
-  if (!key) return;
-  outboxList.querySelector(`[data-key="${CSS.escape(key)}"]`)?.remove();
-}
-
 function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -167,7 +222,7 @@ function newKey() {
 
 function showGhost(text, key) {
   const ghost = document.getElementById("ghost").content.firstElementChild.cloneNode(true);
-  ghost.dataset.key = key;
+  ghost.id = `ghost-${me}.${key}`;
   ghost.querySelector(".text").textContent = text;
   outboxList.append(ghost);
   return ghost;
@@ -243,13 +298,16 @@ transport.addEventListener("change", (event) => {
   localStorage.setItem("transport", event.target.value);
   hearBy(event.target.value);
 });
-// A page that comes out of the browser's memory has stopped hearing.
+// A browser may keep a page that was left, with its connection, and show it again.
+addEventListener("pagehide", () => hearing.abort());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-const chosen = localStorage.getItem("transport") === "stream" ? "stream" : "poll";
+const asked = new URLSearchParams(location.search).get("transport");
+const chosen = [asked, localStorage.getItem("transport")].find((name) => name in TRANSPORTS) ?? "poll";
 transport.querySelector(`[value=${chosen}]`).checked = true;
+for (const message of messages.children) arrange(message);
 showTimes(messages);
 goToEnd();
 hearBy(chosen);
