@@ -1,6 +1,7 @@
 """A chat room: long polls, event streams and WebSockets, side by side.
 
-Run it on the event loop and open the address that it prints in two windows::
+Run it on the event loop, with the extra ``websocket``, and open the address that it
+prints in two windows::
 
     python -m examples.chat
 

@@ -1,6 +1,7 @@
 """A live dashboard: what a server does, in every browser that looks, each second.
 
-Run it and open the address that it prints, on a telephone too::
+Run it, with the extra ``websocket``, and open the address that it prints, on a
+telephone too::
 
     python -m examples.dashboard
 
