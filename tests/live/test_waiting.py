@@ -117,7 +117,7 @@ def test_long_poll_ends_when_its_patience_does(ask: Ask, channel: str) -> None:
 
 
 def test_future_is_set_by_another_thread(ask: Ask, channel: str) -> None:
-    ask(f"/publish/{channel}?after=0.05", b"news")
+    ask(f"/publish/{channel}?after=begun", b"news")
     assert ask(f"/next/{channel}") == Seen(200, HTML, "news")
 
 

@@ -80,6 +80,8 @@ def test_callback_gets_the_messages_in_order_and_none_at_the_end() -> None:
 
     async def talk(connection: WebSocketClientConnection, server: Server) -> None:
         assert await connection.read_message() is None
+        while got[-1:] != [None]:
+            await asyncio.sleep(0)
 
     messages = sent(TEXT, b"1") + sent(TEXT, b"2") + BYE
     connecting(None, messages, talk, on_message_callback=on_message)

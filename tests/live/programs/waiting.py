@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -47,6 +48,13 @@ class Channel:
         futures, self.futures = self.futures, set()
         for future in futures:
             future.set_result(message)
+
+    def publish_late(self, message: str) -> None:
+        """Tell somebody who will wait."""
+        end = time.monotonic() + 20
+        while not self.futures and time.monotonic() < end:
+            time.sleep(0.005)
+        self.publish(message)
 
 
 channels: defaultdict[str, Channel] = defaultdict(Channel)
@@ -125,15 +133,20 @@ class NextHandler(CountedHandler):
 
 
 class PublishHandler(RequestHandler):
-    """A plain method, in a thread of the server: ``after`` seconds in another one."""
+    """A plain method, in a thread of the server.
+
+    In another one it publishes ``after`` seconds, or once somebody waits in a future:
+    a server with one thread cannot publish while that waits.
+    """
 
     def post(self, name: str) -> None:
         message = self.request.body.decode()
         after = self.get_query_argument("after", None)
         if after is None:
             channels[name].publish(message)
+        elif after == "begun":
+            threading.Thread(target=channels[name].publish_late, args=[message]).start()
         else:
-            # A server with one thread cannot publish while it waits.
             threading.Timer(float(after), channels[name].publish, [message]).start()
         self.write("published")
 
