@@ -9,9 +9,13 @@ import signal
 import threading
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from wsgitornado import parking
+
+#: For one more Python: what hypothesis finds it finds on the first.
+hypothesis.settings.register_profile("brief", max_examples=20)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores it for what it starts in the background, and all programs that we
