@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wsgitornado.util import _websocket_mask
+from tests.websocket import frames
 from wsgitornado.websocket.errors import ProtocolError
 from wsgitornado.websocket.incoming import Event, Incoming, Opcode, whole_message
 
@@ -14,15 +14,14 @@ MASK = b"\x01\x02\x03\x04"
 
 
 def frame(first: int, payload: bytes, is_masked: bool = True) -> bytes:
-    size = len(payload)
-    bit = 0x80 if is_masked else 0
-    if size < 126:
-        head = bytes([first, bit | size])
-    elif size < 0x10000:
-        head = bytes([first, bit | 126]) + size.to_bytes(2, "big")
-    else:
-        head = bytes([first, bit | 127]) + size.to_bytes(8, "big")
-    return head + (MASK + _websocket_mask(MASK, payload) if is_masked else payload)
+    """A frame by its first byte."""
+    return frames.frame(
+        first & 15,
+        payload,
+        is_last=bool(first & 0x80),
+        reserved=first >> 4 & 7,
+        is_masked=is_masked,
+    )
 
 
 def read(data: bytes, is_client: bool, max_size: int) -> list[Event] | None:
@@ -80,7 +79,7 @@ heads = st.builds(
     st.one_of(st.sampled_from([0x81, 0x82, 0x01, 0x88, 0xC1]), st.integers(0, 255)),
     st.integers(0, 255),
 )
-frames = st.builds(
+any_frames = st.builds(
     frame,
     st.sampled_from([0x81, 0x82, 0x01, 0x80, 0x89]),
     st.binary(max_size=200),
@@ -89,7 +88,9 @@ frames = st.builds(
 
 
 @given(
-    st.one_of(st.builds(lambda head, rest: head + rest, heads, st.binary()), frames),
+    st.one_of(
+        st.builds(lambda head, rest: head + rest, heads, st.binary()), any_frames
+    ),
     st.booleans(),
     st.integers(0, 150),
 )
